@@ -1,0 +1,1 @@
+//! Wake-ups between tasks: hints that something is due, never the work.

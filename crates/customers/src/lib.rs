@@ -1,0 +1,1 @@
+//! Customers: the model slice.

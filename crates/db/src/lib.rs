@@ -1,0 +1,1 @@
+//! Two engines behind one facade; the unit of work; the event log.

@@ -1,0 +1,1 @@
+//! The one guarded dialler to the outside world.

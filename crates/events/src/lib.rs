@@ -1,0 +1,1 @@
+//! The catalog: every event type, its payload, its schema, its example.

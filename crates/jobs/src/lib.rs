@@ -1,0 +1,1 @@
+//! Durable jobs, schedules, reactions and the sequencer.

@@ -1,0 +1,1 @@
+//! Ids, time, changes, problems: the words every other crate speaks.

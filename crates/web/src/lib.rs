@@ -1,0 +1,1 @@
+//! HTTP: extractors, answers, problems, idempotency, permissions, OpenAPI.

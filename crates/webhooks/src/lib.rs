@@ -1,0 +1,1 @@
+//! Subscriptions, matching, signing and the delivery engine.

@@ -1,0 +1,80 @@
+//! Every bound, with its unit and its reason. Nothing in Tidings is without one.
+
+use std::time::Duration;
+
+/// The largest request body outside uploads, in bytes.
+pub const BODY_BYTES_MAX: usize = 1024 * 1024;
+/// The largest body of a batch of custom events, in bytes.
+pub const BATCH_BODY_BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The most custom events in one batch; a batch is atomic, so this bounds a transaction.
+pub const BATCH_EVENTS_MAX: usize = 1_000;
+/// The deepest nesting of a JSON body.
+pub const JSON_DEPTH_MAX: usize = 64;
+/// The largest event data that is accepted by default, in bytes.
+pub const EVENT_DATA_BYTES_MAX: usize = 256 * 1024;
+/// Rows of a page where the caller does not say.
+pub const PAGE_ROWS_DEFAULT: i64 = 50;
+/// The most rows of a page.
+pub const PAGE_ROWS_MAX: i64 = 200;
+/// The longest `Idempotency-Key`, in characters.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How long an idempotent reply is kept: twice what is promised.
+pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(48);
+/// How long a custom event's `event_id` is remembered.
+pub const PUBLICATION_KEPT: Duration = Duration::from_hours(30 * 24);
+/// How often a unit of work runs again after a conflict before the caller is told to.
+pub const UNIT_RERUNS_MAX: u32 = 5;
+/// The most units that share one flush.
+pub const GROUP_UNITS_MAX: usize = 512;
+/// How long a group of units may run before it is flushed.
+pub const GROUP_TIME_MAX: Duration = Duration::from_millis(10);
+/// Units that may wait for the writer before callers are told to come back.
+pub const WRITER_QUEUE_MAX: usize = 4_096;
+/// Rows that one purge or sweep takes in one unit.
+pub const SWEEP_ROWS_MAX: i64 = 500;
+/// Rows that one unit of bulk work takes, so that a request never waits long behind it.
+pub const BULK_ROWS_MAX: usize = 200;
+/// Keys of an object's `metadata`.
+pub const METADATA_KEYS_MAX: usize = 50;
+/// Characters of a `metadata` key.
+pub const METADATA_KEY_CHARS_MAX: usize = 40;
+/// Characters of a `metadata` value.
+pub const METADATA_VALUE_CHARS_MAX: usize = 500;
+/// Tags of one object.
+pub const TAGS_MAX: usize = 50;
+/// Webhook subscriptions of one tenant.
+pub const SUBSCRIPTIONS_MAX: i64 = 1_000;
+/// Event filters of one subscription.
+pub const FILTERS_MAX: usize = 100;
+/// Custom headers of one subscription.
+pub const CUSTOM_HEADERS_MAX: usize = 20;
+/// Bytes of a custom header's value.
+pub const CUSTOM_HEADER_BYTES_MAX: usize = 4_096;
+/// Custom event types of one tenant.
+pub const EVENT_TYPES_MAX: i64 = 500;
+/// API keys of one tenant that are not revoked.
+pub const API_KEYS_MAX: i64 = 200;
+/// Deliveries that an endpoint's window starts with.
+pub const WINDOW_START: usize = 4;
+/// Deliveries that an endpoint may have in flight while it answers well.
+pub const WINDOW_MAX: usize = 64;
+/// Deliveries that wait in memory for one endpoint; the rest waits in the database.
+pub const LANE_QUEUE_MAX: usize = 256;
+/// Deliveries that the engine holds in memory in all.
+pub const ENGINE_QUEUE_MAX: usize = 20_000;
+/// Outcomes that are written together.
+pub const SETTLE_BATCH_MAX: usize = 512;
+/// How long an outcome waits for others to be written with.
+pub const SETTLE_WAIT: Duration = Duration::from_millis(5);
+/// Retries that are due within this time wait in memory; later ones in the database.
+pub const NEAR_RETRY: Duration = Duration::from_mins(1);
+/// A node says that it lives.
+pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
+/// A node that has not said so for this long is dead, and is fenced.
+pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
+/// The longest wait that a receiver can ask for with `Retry-After`.
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
+/// What is kept of a receiver's answer, in bytes.
+pub const REPLY_BYTES_KEPT: usize = 16 * 1024;
+/// Graceful drain after a first termination signal.
+pub const DRAIN_MAX: Duration = Duration::from_secs(25);

@@ -36,13 +36,42 @@ fn standalone<T: utoipa::ToSchema>() -> Value {
     for (name, part) in parts {
         defs.insert(name, serde_json::to_value(part).unwrap_or_default());
     }
-    if !defs.is_empty()
-        && let Value::Object(fields) = &mut schema
-    {
-        fields.insert("$defs".to_owned(), Value::Object(defs));
+    if let Value::Object(fields) = &mut schema {
+        merge_all_of(fields, &defs);
+        if !defs.is_empty() {
+            fields.insert("$defs".to_owned(), Value::Object(defs));
+        }
     }
     point_to_defs(&mut schema);
     schema
+}
+
+/// A struct with a flattened part comes as `allOf` of two objects; a reader wants one.
+fn merge_all_of(fields: &mut Map<String, Value>, defs: &Map<String, Value>) {
+    let Some(Value::Array(parts)) = fields.remove("allOf") else { return };
+    for part in parts {
+        let part = match part.get("$ref").and_then(Value::as_str) {
+            Some(target) => {
+                let name = target.rsplit('/').next().unwrap_or_default();
+                let mut part = defs.get(name).cloned().unwrap_or_default();
+                if let Value::Object(part) = &mut part {
+                    part.remove("description");
+                }
+                part
+            }
+            None => part,
+        };
+        let Value::Object(part) = part else { continue };
+        for (key, value) in part {
+            match (fields.get_mut(&key), value) {
+                (Some(Value::Object(ours)), Value::Object(theirs)) => ours.extend(theirs),
+                (Some(Value::Array(ours)), Value::Array(theirs)) => ours.extend(theirs),
+                (_, value) => {
+                    fields.insert(key, value);
+                }
+            }
+        }
+    }
 }
 
 fn point_to_defs(value: &mut Value) {

@@ -1,0 +1,4 @@
+//! The two engines.
+
+pub(crate) mod postgres;
+pub(crate) mod sqlite;

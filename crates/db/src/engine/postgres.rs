@@ -1,0 +1,108 @@
+//! PostgreSQL: a pool of connections.
+
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
+use tokio_postgres::config::{Config, TargetSessionAttrs};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use crate::DbError;
+use crate::conn::pg_error;
+
+/// How long to wait for a connection before a caller is told to come back.
+const ACQUIRE_MAX: Duration = Duration::from_secs(2);
+/// The oldest server: 15 has `NULLS NOT DISTINCT` and what the statements need.
+const OLDEST_VERSION: i64 = 150_000;
+
+pub(crate) struct Postgres {
+    pool: Pool,
+}
+
+impl Postgres {
+    pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, DbError> {
+        let mut config: Config = url
+            .parse()
+            .map_err(|_| DbError::Unavailable("the database URL cannot be read".to_owned()))?;
+        config
+            .application_name("tidings")
+            .target_session_attrs(TargetSessionAttrs::ReadWrite)
+            .connect_timeout(Duration::from_secs(5))
+            .options(
+                "-c statement_timeout=10s -c lock_timeout=5s \
+                 -c idle_in_transaction_session_timeout=10s -c search_path=public",
+            );
+        let manager = Manager::from_config(
+            config,
+            MakeRustlsConnect::new(tls()?),
+            ManagerConfig { recycling_method: RecyclingMethod::Fast },
+        );
+        let pool = Pool::builder(manager)
+            .max_size(connections)
+            .runtime(Runtime::Tokio1)
+            .timeouts(Timeouts {
+                wait: Some(ACQUIRE_MAX),
+                create: Some(Duration::from_secs(6)),
+                recycle: Some(ACQUIRE_MAX),
+            })
+            .build()
+            .map_err(|error| DbError::Unavailable(error.to_string()))?;
+        let engine = Self { pool };
+        engine.assert_sound().await?;
+        crate::migrate::postgres(&mut engine.connection().await?).await?;
+        Ok(engine)
+    }
+
+    pub(crate) async fn connection(&self) -> Result<Object, DbError> {
+        self.pool.get().await.map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => {
+                tracing::warn!(%error, "no connection to PostgreSQL");
+                DbError::Unavailable("no connection to PostgreSQL".to_owned())
+            }
+            other => DbError::Unavailable(other.to_string()),
+        })
+    }
+
+    async fn assert_sound(&self) -> Result<(), DbError> {
+        let client = self.connection().await?;
+        let row = client
+            .query_one(
+                "SELECT CAST(current_setting('server_version_num') AS BIGINT), \
+                 current_setting('synchronous_commit'), current_setting('fsync')",
+                &[],
+            )
+            .await
+            .map_err(pg_error)?;
+        let version: i64 = row.get(0);
+        let commit: &str = row.get(1);
+        if version < OLDEST_VERSION {
+            return Err(DbError::Unavailable(format!(
+                "PostgreSQL 15 or newer is needed, this is {}",
+                version / 10_000
+            )));
+        }
+        if commit == "off" {
+            return Err(DbError::Unavailable(
+                "synchronous_commit is off: a crash would lose what was accepted".to_owned(),
+            ));
+        }
+        if row.get::<_, &str>(2) == "off" {
+            tracing::warn!("fsync is off on this PostgreSQL: a power cut loses what was accepted");
+        }
+        Ok(())
+    }
+}
+
+fn tls() -> Result<rustls::ClientConfig, DbError> {
+    let mut roots = rustls::RootCertStore::empty();
+    let native = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(native.certs);
+    if roots.is_empty() {
+        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    }
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| DbError::Unavailable(error.to_string()))?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
+}

@@ -1,0 +1,354 @@
+//! SQLite: one writer thread with group commit, and a few read-only connections.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, OpenFlags};
+use tidings_kernel::limits;
+
+use crate::DbError;
+use crate::conn::{sqlite_control, sqlite_error};
+
+/// The oldest SQLite whose write-ahead log is known to be sound.
+const OLDEST_VERSION: i32 = 3_051_003;
+/// Connections for reading.
+const READERS: usize = 4;
+/// A log of this size is copied back by the checkpointer, beside the writer.
+const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
+/// A log of this size makes the writer itself wait for a checkpoint.
+const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// Called after the flush that holds a job, or after its failure.
+pub(crate) type Reply = Box<dyn FnOnce(Result<(), DbError>) + Send>;
+/// Runs one unit of work inside the open transaction and hands the connection back.
+pub(crate) type Job = Box<dyn FnOnce(Box<Connection>) -> (Box<Connection>, Reply) + Send>;
+
+/// Which queue a job waits in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lane {
+    /// Somebody waits for the answer.
+    Interactive,
+    /// Outcomes, sweeps, positions: after everything interactive.
+    Bulk,
+}
+
+#[derive(Default)]
+struct Queues {
+    interactive: VecDeque<Job>,
+    bulk: VecDeque<Job>,
+    closed: bool,
+}
+
+struct Shared {
+    queues: Mutex<Queues>,
+    wake: Condvar,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, Queues> {
+        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether units run on a thread of their own or where they are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WriterMode {
+    /// On the writer thread, in groups that share a flush.
+    Thread,
+    /// Inline, one by one: for simulations that must be the same on every run.
+    Inline,
+}
+
+pub(crate) struct Sqlite {
+    shared: Arc<Shared>,
+    inline: Option<Mutex<Writer>>,
+    thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    readers: Mutex<Vec<Box<Connection>>>,
+    pub(crate) permits: tokio::sync::Semaphore,
+    path: PathBuf,
+}
+
+impl Sqlite {
+    pub(crate) fn open(
+        path: &Path,
+        mode: WriterMode,
+        on_fatal: OnFatal,
+    ) -> Result<Self, DbError> {
+        assert_sound()?;
+        let writer = Writer::open(path, on_fatal)?;
+        let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new() });
+        let (inline, thread) = match mode {
+            WriterMode::Inline => (Some(Mutex::new(writer)), None),
+            WriterMode::Thread => (None, Some(spawn(writer, Arc::clone(&shared))?)),
+        };
+        Ok(Self {
+            shared,
+            inline,
+            thread: Mutex::new(thread),
+            readers: Mutex::new(readers),
+            permits: tokio::sync::Semaphore::new(READERS),
+            path: path.to_owned(),
+        })
+    }
+
+    /// Hands a job to the writer; refuses it where too many wait already.
+    pub(crate) fn push(&self, lane: Lane, job: Job) -> Result<(), DbError> {
+        if let Some(writer) = &self.inline {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            if writer.begin() {
+                let mut replies = Vec::new();
+                writer.run_job(job, &mut replies);
+                writer.commit(replies);
+            }
+            return Ok(());
+        }
+        let mut queues = self.shared.lock();
+        if queues.closed {
+            return Err(DbError::Unavailable("the database is closed".to_owned()));
+        }
+        let queue = match lane {
+            Lane::Interactive => &mut queues.interactive,
+            Lane::Bulk => &mut queues.bulk,
+        };
+        if queue.len() >= limits::WRITER_QUEUE_MAX {
+            return Err(DbError::Unavailable("too many writes wait".to_owned()));
+        }
+        queue.push_back(job);
+        drop(queues);
+        self.shared.wake.notify_one();
+        Ok(())
+    }
+
+    pub(crate) fn take_reader(&self) -> Option<Box<Connection>> {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    pub(crate) fn give_back(&self, conn: Box<Connection>) {
+        self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Ends the writer after what waits has been written.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closed = true;
+        self.shared.wake.notify_all();
+        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(thread) = thread {
+            // A writer that panicked has answered nobody; its callers see a closed channel.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Sqlite {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn assert_sound() -> Result<(), DbError> {
+    if rusqlite::version_number() < OLDEST_VERSION {
+        return Err(DbError::Unavailable(format!(
+            "SQLite {} can corrupt its log; 3.51.3 is the oldest sound version",
+            rusqlite::version()
+        )));
+    }
+    Ok(())
+}
+
+fn open_reader(path: &Path) -> Result<Box<Connection>, DbError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let conn = Connection::open_with_flags(path, flags).map_err(sqlite_error)?;
+    pragmas(&conn)?;
+    conn.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
+    Ok(Box::new(conn))
+}
+
+fn pragmas(conn: &Connection) -> Result<(), DbError> {
+    conn.busy_timeout(Duration::from_secs(5)).map_err(sqlite_error)?;
+    conn.set_prepared_statement_cache_capacity(512);
+    for (name, value) in [
+        ("synchronous", "FULL"),
+        ("foreign_keys", "ON"),
+        ("mmap_size", "0"),
+        ("trusted_schema", "OFF"),
+        ("cache_size", "-16384"),
+        ("temp_store", "MEMORY"),
+    ] {
+        conn.pragma_update(None, name, value).map_err(sqlite_error)?;
+    }
+    for (name, wanted) in [("synchronous", 2_i64), ("foreign_keys", 1)] {
+        let is: i64 =
+            conn.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite_error)?;
+        if is != wanted {
+            return Err(DbError::Unavailable(format!("SQLite did not accept {name}")));
+        }
+    }
+    Ok(())
+}
+
+/// Called once when a flush has failed: the process must end without acknowledging anything.
+pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+struct Writer {
+    /// Absent while a job has it, and for good if a job did not give it back.
+    conn: Option<Box<Connection>>,
+    wal: PathBuf,
+    on_fatal: OnFatal,
+    poisoned: bool,
+    checkpointer: std::sync::mpsc::SyncSender<()>,
+}
+
+impl Writer {
+    fn open(path: &Path, on_fatal: OnFatal) -> Result<Self, DbError> {
+        let mut conn = Connection::open(path).map_err(sqlite_error)?;
+        let mode: String = conn
+            .pragma_update_and_check(None, "journal_mode", "WAL", |row| row.get(0))
+            .map_err(sqlite_error)?;
+        if mode != "wal" {
+            return Err(DbError::Unavailable("SQLite did not accept a write-ahead log".to_owned()));
+        }
+        pragmas(&conn)?;
+        conn.pragma_update(None, "cache_size", "-65536").map_err(sqlite_error)?;
+        conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite_error)?;
+        crate::migrate::sqlite(&mut conn)?;
+        let mut wal = path.as_os_str().to_owned();
+        wal.push("-wal");
+        Ok(Self {
+            conn: Some(Box::new(conn)),
+            wal: PathBuf::from(wal),
+            on_fatal,
+            poisoned: false,
+            checkpointer: spawn_checkpointer(path)?,
+        })
+    }
+
+    fn conn(&self) -> Result<&Connection, DbError> {
+        self.conn
+            .as_deref()
+            .filter(|_| !self.poisoned)
+            .ok_or_else(|| DbError::Unavailable("a flush failed; the process is ending".to_owned()))
+    }
+
+    /// Opens a transaction, or says why not. A job that is dropped then closes its caller's
+    /// channel, which the caller reads as "not available".
+    fn begin(&self) -> bool {
+        let begun = self.conn().and_then(|conn| sqlite_control(conn, "BEGIN IMMEDIATE"));
+        if let Err(error) = &begun {
+            tracing::warn!(%error, "writes are refused");
+        }
+        begun.is_ok()
+    }
+
+    fn run_job(&mut self, job: Job, replies: &mut Vec<Reply>) {
+        let Some(conn) = self.conn.take() else { return };
+        let (conn, reply) = job(conn);
+        self.conn = Some(conn);
+        replies.push(reply);
+    }
+
+    /// Flushes, and lets the replies leave.
+    fn commit(&mut self, replies: Vec<Reply>) {
+        match self.conn().and_then(|conn| sqlite_control(conn, "COMMIT")) {
+            Ok(()) => replies.into_iter().for_each(|reply| reply(Ok(()))),
+            Err(error) => self.fail(replies, &error),
+        }
+        self.keep_log_small();
+    }
+
+    fn fail(&mut self, replies: Vec<Reply>, error: &DbError) {
+        if let Ok(conn) = self.conn() {
+            // What SQLite could not commit it has rolled back already, or will on this.
+            let _ = sqlite_control(conn, "ROLLBACK");
+        }
+        self.poisoned = !matches!(error, DbError::Full | DbError::Unavailable(_));
+        for reply in replies {
+            reply(Err(match error {
+                DbError::Full => DbError::Full,
+                other => DbError::Unavailable(other.to_string()),
+            }));
+        }
+        if self.poisoned {
+            (self.on_fatal)(&error.to_string());
+        }
+    }
+
+    fn keep_log_small(&self) {
+        let bytes = std::fs::metadata(&self.wal).map_or(0, |metadata| metadata.len());
+        if bytes > WAL_BYTES_MAX {
+            // Readers that never end would let the log grow for ever; wait for them once.
+            let Ok(conn) = self.conn() else { return };
+            let done = conn.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+            if let Err(error) = done {
+                tracing::warn!(%error, "the log could not be truncated");
+            }
+        } else if bytes > CHECKPOINT_BYTES {
+            // A full channel means that it is at work already.
+            let _ = self.checkpointer.try_send(());
+        }
+    }
+}
+
+fn spawn_checkpointer(path: &Path) -> Result<std::sync::mpsc::SyncSender<()>, DbError> {
+    let conn = Connection::open(path).map_err(sqlite_error)?;
+    pragmas(&conn)?;
+    let (send, receive) = std::sync::mpsc::sync_channel::<()>(1);
+    std::thread::Builder::new()
+        .name("tidings-checkpoint".to_owned())
+        .spawn(move || {
+            while receive.recv().is_ok() {
+                let done = conn.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()));
+                if let Err(error) = done {
+                    tracing::warn!(%error, "a checkpoint failed");
+                }
+            }
+        })
+        .map_err(|error| DbError::Unavailable(error.to_string()))?;
+    Ok(send)
+}
+
+fn spawn(
+    mut writer: Writer,
+    shared: Arc<Shared>,
+) -> Result<std::thread::JoinHandle<()>, DbError> {
+    std::thread::Builder::new()
+        .name("tidings-writer".to_owned())
+        .spawn(move || {
+            while let Some(first) = next(&shared, true) {
+                if !writer.begin() {
+                    continue;
+                }
+                let began = Instant::now();
+                let mut replies = Vec::new();
+                writer.run_job(first, &mut replies);
+                while replies.len() < limits::GROUP_UNITS_MAX
+                    && began.elapsed() < limits::GROUP_TIME_MAX
+                    && let Some(job) = next(&shared, false)
+                {
+                    writer.run_job(job, &mut replies);
+                }
+                writer.commit(replies);
+            }
+        })
+        .map_err(|error| DbError::Unavailable(error.to_string()))
+}
+
+/// The next job, interactive before bulk. Waits for one if `wait` says so; `None` ends the writer.
+fn next(shared: &Shared, wait: bool) -> Option<Job> {
+    let mut queues = shared.lock();
+    loop {
+        if let Some(job) = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front()) {
+            return Some(job);
+        }
+        if !wait || queues.closed {
+            return None;
+        }
+        queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
+    }
+}

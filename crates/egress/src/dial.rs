@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::exchange::{Phase, Phases, SendError};
+use crate::failure::{is_cut, is_unreachable};
 use crate::link::Link;
 use crate::options::{Options, SetupError, Timeouts};
 use crate::policy::{Policy, is_loopback};
@@ -148,25 +149,19 @@ fn earlier(deadline: Instant, now: Instant, limit: Duration) -> Instant {
 }
 
 fn connect_failure(error: &io::Error) -> SendError {
-    use io::ErrorKind as Kind;
-    match error.kind() {
-        Kind::ConnectionRefused
-        | Kind::HostUnreachable
-        | Kind::NetworkUnreachable
-        | Kind::NetworkDown
-        | Kind::AddrNotAvailable
-        | Kind::PermissionDenied => SendError::Refused,
-        Kind::ConnectionReset | Kind::ConnectionAborted | Kind::NotConnected => SendError::Reset,
-        Kind::TimedOut => SendError::Timeout(Phase::Connect),
-        _ => SendError::Other,
+    if is_unreachable(error.kind()) {
+        SendError::Refused
+    } else if is_cut(error.kind()) {
+        SendError::Reset
+    } else if error.kind() == io::ErrorKind::TimedOut {
+        SendError::Timeout(Phase::Connect)
+    } else {
+        SendError::Other
     }
 }
 
 fn tls_failure(error: &io::Error) -> SendError {
-    match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => SendError::Reset,
-        _ => SendError::Tls,
-    }
+    if error.kind() == io::ErrorKind::ConnectionReset { SendError::Reset } else { SendError::Tls }
 }
 
 fn tls_config(
@@ -187,4 +182,37 @@ fn tls_config(
         .with_no_client_auth();
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+    use crate::options::ResolverChoice;
+
+    fn dialler(allow: &[&str], refuse_own_interfaces: bool) -> Dialler {
+        let allow = allow.iter().map(|net| net.parse().unwrap()).collect();
+        let policy = Policy { allow, ..Policy::default() };
+        let resolver = ResolverChoice::Fixed(HashMap::new());
+        let options = Options { resolver, refuse_own_interfaces, ..Options::default() };
+        Dialler::new(policy, options).unwrap()
+    }
+
+    #[test]
+    fn an_address_of_this_machine_is_forbidden_unless_opened() {
+        let own: IpAddr = "93.184.216.34".parse().unwrap();
+        let other: IpAddr = "93.184.216.35".parse().unwrap();
+        assert!(dialler(&[], true).is_forbidden_source(own, Some(own)));
+        assert!(!dialler(&[], true).is_forbidden_source(own, Some(other)));
+        assert!(!dialler(&[], true).is_forbidden_source(own, None));
+        assert!(!dialler(&[], false).is_forbidden_source(own, Some(own)));
+        assert!(!dialler(&["93.184.216.34/32"], true).is_forbidden_source(own, Some(own)));
+    }
+
+    #[test]
+    fn the_kernel_names_its_source() {
+        let own: IpAddr = Ipv4Addr::LOCALHOST.into();
+        assert_eq!(route_source(SocketAddr::new(own, 80)), Some(own));
+    }
 }

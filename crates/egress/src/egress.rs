@@ -1,7 +1,5 @@
 //! The front door: vet a URL, send to a target.
 
-use std::error::Error as _;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,11 +12,11 @@ use tokio::time::{Instant, timeout_at};
 use crate::body::{Ending, Excerpt};
 use crate::dial::Dialler;
 use crate::exchange::{Exchange, Phase, Phases, Reply, SendError};
+use crate::failure::classify;
 use crate::link::Link;
 use crate::options::{Options, SetupError};
 use crate::policy::Policy;
 use crate::pool::Pool;
-use crate::stream::ReplyTooLarge;
 use crate::target::{Target, UrlRefused};
 
 /// The dialler. Cloning is one reference count; clones share connections.
@@ -152,43 +150,4 @@ fn request(target: &Target, mut headers: HeaderMap, body: Bytes) -> Request<Full
     *request.uri_mut() = target.uri();
     *request.headers_mut() = headers;
     request
-}
-
-/// The class of a failure between the first byte of a request and the head of its reply.
-fn classify(error: &hyper::Error) -> SendError {
-    if error.is_parse() {
-        return SendError::Protocol;
-    }
-    let Some(io) = io_cause(error) else {
-        let is_cut = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
-        return if is_cut { SendError::Reset } else { SendError::Other };
-    };
-    if let Some(inner) = io.get_ref() {
-        if inner.is::<ReplyTooLarge>() {
-            return SendError::Protocol;
-        }
-        if inner.is::<rustls::Error>() {
-            return SendError::Tls;
-        }
-    }
-    match io.kind() {
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::NotConnected
-        | io::ErrorKind::UnexpectedEof => SendError::Reset,
-        io::ErrorKind::TimedOut => SendError::Timeout(Phase::Head),
-        _ => SendError::Other,
-    }
-}
-
-fn io_cause(error: &hyper::Error) -> Option<&io::Error> {
-    let mut cause = error.source();
-    while let Some(current) = cause {
-        if let Some(io) = current.downcast_ref::<io::Error>() {
-            return Some(io);
-        }
-        cause = current.source();
-    }
-    None
 }

@@ -18,6 +18,7 @@ mod body;
 mod dial;
 mod egress;
 mod exchange;
+mod failure;
 mod link;
 mod options;
 mod policy;

@@ -111,10 +111,10 @@ pub(crate) fn is_loopback(addr: IpAddr) -> bool {
 /// The IPv4 address that a mapped or NAT64 address stands for, or the address itself.
 fn embedded(addr: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = addr else { return addr };
-    let [a, b, c, d, e, f, g, h] = v6.segments();
-    match [a, b, c, d, e, f] {
+    let [head @ .., high, low] = v6.segments();
+    match head {
         [0, 0, 0, 0, 0, 0xffff] | [0x64, 0xff9b, 0, 0, 0, 0] => {
-            let ([a, b], [c, d]) = (g.to_be_bytes(), h.to_be_bytes());
+            let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
             IpAddr::V4(Ipv4Addr::new(a, b, c, d))
         }
         _ => addr,
@@ -125,9 +125,8 @@ const fn v4(a: u8, b: u8, c: u8, d: u8, prefix: u8) -> Ipv4Net {
     Ipv4Net::new_assert(Ipv4Addr::new(a, b, c, d), prefix)
 }
 
-const fn v6(s: [u16; 8], prefix: u8) -> Ipv6Net {
-    let [a, b, c, d, e, f, g, h] = s;
-    Ipv6Net::new_assert(Ipv6Addr::new(a, b, c, d, e, f, g, h), prefix)
+const fn v6(segments: [u16; 8], prefix: u8) -> Ipv6Net {
+    Ipv6Net::new_assert(Ipv6Addr::from_segments(segments), prefix)
 }
 
 /// Special-purpose IPv4 ranges, and one platform address that is registered as global.

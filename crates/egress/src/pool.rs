@@ -12,7 +12,7 @@ use crate::target::Key;
 /// Idle connections kept in total: a bound on descriptors and on their buffers.
 const IDLE_MAX: usize = 1_024;
 /// A connection older than this is not kept, so that changes in the DNS take effect.
-const AGE_MAX: Duration = Duration::from_secs(300);
+const AGE_MAX: Duration = Duration::from_mins(5);
 
 pub(crate) struct Pool {
     shelves: Mutex<Shelves>,
@@ -39,18 +39,16 @@ impl Pool {
 
     /// The youngest idle connection to `key` that has not expired.
     pub(crate) fn take(&self, key: &Key, now: Instant) -> Option<Box<Link>> {
-        // Declared first, dropped last: sockets are closed after the lock is released.
-        let expired;
         let mut shelves = self.lock();
-        let shelf = shelves.by_key.get_mut(key)?;
-        let idle = shelf.pop()?;
+        let links = shelves.by_key.get_mut(key)?;
+        let idle = links.pop()?;
         if now.saturating_duration_since(idle.since) <= self.idle_for {
             shelves.idle_count = shelves.idle_count.saturating_sub(1);
             return Some(idle.link);
         }
-        // The others are older still.
-        shelf.push(idle);
-        expired = std::mem::take(shelf);
+        // The others are older still. Sockets are closed after the lock is released.
+        links.push(idle);
+        let expired = std::mem::take(links);
         shelves.idle_count = shelves.idle_count.saturating_sub(expired.len());
         drop(shelves);
         drop(expired);
@@ -63,10 +61,9 @@ impl Pool {
             return;
         }
         let idle = Idle { link, since: now };
-        let (expired, refused);
         let mut shelves = self.lock();
-        expired = shelves.sweep_when_due(now, self.idle_for);
-        refused = if shelves.idle_count >= IDLE_MAX {
+        let expired = shelves.sweep_when_due(now, self.idle_for);
+        let refused = if shelves.idle_count >= IDLE_MAX {
             Some(idle)
         } else {
             shelves.shelve(key, idle, self.idle_per_target)
@@ -87,11 +84,11 @@ impl Shelves {
         if !self.by_key.contains_key(key) {
             self.by_key.insert(key.clone(), Vec::new());
         }
-        let Some(shelf) = self.by_key.get_mut(key) else { return Some(idle) };
-        if shelf.len() >= idle_per_target {
+        let Some(links) = self.by_key.get_mut(key) else { return Some(idle) };
+        if links.len() >= idle_per_target {
             return Some(idle);
         }
-        shelf.push(idle);
+        links.push(idle);
         self.idle_count = self.idle_count.saturating_add(1);
         None
     }

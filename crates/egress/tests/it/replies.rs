@@ -116,10 +116,8 @@ async fn garbage_is_a_protocol_error() {
 
 #[tokio::test]
 async fn one_hundred_headers_are_still_fine() {
-    let head = format!(
-        "HTTP/1.1 200 OK\r\n{}content-length: 0\r\n\r\n",
-        (0..99).map(|i| format!("h{i}: v\r\n")).collect::<String>()
-    );
+    let headers = "h: v\r\n".repeat(99);
+    let head = format!("HTTP/1.1 200 OK\r\n{headers}content-length: 0\r\n\r\n");
     assert_eq!(good(head).await.headers.len(), 100);
 }
 

@@ -130,6 +130,34 @@ async fn a_receiver_that_stops_reading_times_out_in_send() {
 }
 
 #[tokio::test]
+async fn a_reply_while_the_body_is_still_on_its_way_counts() {
+    let server = Server::running(|peer| {
+        let mut start = [0; 64];
+        std::io::Read::read_exact(&mut peer.stream, &mut start).unwrap();
+        peer.say(b"HTTP/1.1 413 Too Large\r\ncontent-length: 2\r\n\r\nno");
+        std::thread::sleep(Duration::from_millis(100));
+    });
+    let egress = local();
+    let target = egress.vet(&server.url()).unwrap();
+    let body = Bytes::from(vec![b'x'; 16 << 20]);
+    let exchange = egress.send(&target, HeaderMap::new(), body, Duration::from_secs(2)).await;
+    let reply = exchange.outcome.unwrap();
+    assert_eq!((reply.status, &reply.body[..]), (413, &b"no"[..]));
+    assert!(!post(&egress, &server.url(), 500).await.phases.reused, "it is still owed a body");
+}
+
+/// The dispatcher runs many of these on a runtime with threads.
+#[test]
+fn a_send_can_move_between_threads() {
+    fn assert_send<T: Send>(_: &T) {}
+    let egress = local();
+    let target = egress.vet("http://127.0.0.1:8080/").unwrap();
+    let send = egress.send(&target, HeaderMap::new(), Bytes::new(), Duration::from_secs(1));
+    assert_send(&send);
+    assert!(std::mem::size_of_val(&send) < 4096, "{}", std::mem::size_of_val(&send));
+}
+
+#[tokio::test]
 async fn framing_headers_of_the_caller_are_dropped() {
     let server = Server::replying(OK);
     let egress = local();
@@ -196,7 +224,8 @@ async fn names_resolve_or_fail_as_dns() {
     assert_eq!(exchange.outcome.unwrap_err(), SendError::Dns);
 }
 
-/// A TLS server with the fixture certificate, for `receiver.example` and `127.0.0.1`.
+/// A TLS server for `receiver.example` and `127.0.0.1`. Its key and certificate, and the authority
+/// behind them, were made for these tests alone and open nothing.
 fn tls_server() -> Server {
     let certificate = CertificateDer::from(&include_bytes!("fixtures/leaf.der")[..]);
     let key = PrivateKeyDer::try_from(&include_bytes!("fixtures/leaf-key.der")[..]).unwrap();

@@ -61,11 +61,22 @@ pub type UnitFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send
 #[macro_export]
 macro_rules! work {
     ([$($capture:ident),* $(,)?] |$work:ident| $body:expr) => {
-        move |$work: &mut $crate::UnitOfWork| {
+        {
             $(let $capture = $capture.clone();)*
-            Box::pin(async move { $body.await }) as $crate::UnitFuture<'_, _, _>
+            $crate::unit(move |$work| {
+                $(let $capture = $capture.clone();)*
+                Box::pin(async move { $body.await })
+            })
         }
     };
+}
+
+/// Says to the compiler that a closure is the function of a unit of work, for any lifetime.
+pub fn unit<T, E, F>(run: F) -> F
+where
+    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E>,
+{
+    run
 }
 
 /// Is handed what was committed, after its flush and before the caller knows. It must not wait.

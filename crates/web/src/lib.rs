@@ -28,14 +28,14 @@ mod render;
 mod routes;
 
 pub use answer::{Answer, Changed, List, Reply};
-pub use api::{Api, Services};
-pub use auth::{Access, Authenticator, Principal};
+pub use api::{Api, OperationInfo, Services};
+pub use auth::{Access, AuthFuture, Authenticator, Principal};
 pub use body::parse_json;
 pub use call::{Body, Call, Input, Path, Query};
 pub use commit::commit;
 pub use cursor::Cursors;
 pub use metrics::HttpMetrics;
-pub use openapi::{Described, document};
+pub use openapi::{Described, Part};
 pub use render::problem_response;
 pub use routes::{Op, Routes};
 

@@ -73,7 +73,7 @@ impl Described {
 }
 
 /// The document of these operations, with every delivered event under `webhooks`.
-pub fn document<'a>(
+pub(crate) fn document<'a>(
     operations: impl Iterator<Item = (&'static str, &'a Op, &'a Described)>,
 ) -> Value {
     let mut schemas = Map::new();

@@ -104,9 +104,10 @@ impl EventFilter {
     /// Reads a filter: a name of the catalog or of a registered custom type, a wildcard such as
     /// `customer.*` or `custom.order.*`, or `*`.
     pub fn parse(text: &str, registered: &BTreeSet<CustomName>) -> Result<Self, FilterError> {
-        let pattern = Pattern::read(text).and_then(|pattern| match &pattern {
-            Pattern::Custom(name) if !registered.contains(name) => Err(FilterFault::Unknown),
-            _ => Ok(pattern),
+        let pattern = Pattern::read(text).and_then(|pattern| {
+            let unregistered =
+                matches!(&pattern, Pattern::Custom(name) if !registered.contains(name));
+            if unregistered { Err(FilterFault::Unknown) } else { Ok(pattern) }
         });
         pattern.map(Self).map_err(|fault| FilterError {
             text: text.chars().take(CustomName::CHARS_MAX).collect(),

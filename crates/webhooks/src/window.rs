@@ -83,7 +83,10 @@ mod tests {
         Outcome::Status { status, retry_after_seconds: None }
     }
 
-    fn after(outcomes: &[(usize, Outcome, Duration)]) -> usize {
+    /// How often in turn an outcome came, and how long each took.
+    type Run = (usize, Outcome, Duration);
+
+    fn after(outcomes: &[Run]) -> usize {
         let mut window = Window::new();
         for &(times, outcome, took) in outcomes {
             for _ in 0..times {
@@ -97,7 +100,7 @@ mod tests {
     fn it_grows_on_quick_answers_and_halves_on_trouble() {
         let fine = |times| (times, status(200), FAST);
         let refused = Outcome::Failed("refused");
-        let table: &[(&[(usize, Outcome, Duration)], usize)] = &[
+        let table: &[(&[Run], usize)] = &[
             (&[], 4),
             (&[fine(3)], 4),
             (&[fine(4)], 5),

@@ -10,9 +10,10 @@ fn registered() -> BTreeSet<CustomName> {
 }
 
 fn name(text: &str) -> EventName {
-    EventType::find(text)
-        .map(EventName::Catalog)
-        .unwrap_or_else(|| EventName::Custom(text.parse().unwrap()))
+    match EventType::find(text) {
+        Some(event_type) => EventName::Catalog(event_type),
+        None => EventName::Custom(text.parse().unwrap()),
+    }
 }
 
 fn every_name() -> Vec<EventName> {

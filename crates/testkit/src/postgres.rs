@@ -59,7 +59,10 @@ impl Drop for Database {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "the test run says through the environment where its server is")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the test run says through the environment where its server is"
+)]
 fn server_url() -> Option<Url> {
     static EXPLAINED: Once = Once::new();
     match std::env::var(SERVER_URL_VARIABLE) {
@@ -118,17 +121,16 @@ mod tests {
         let Some(second) = fresh_database().await else { return };
         assert_ne!(first.url, second.url);
         assert_eq!(scalar(&first.url, "SELECT current_user::text").await, "tidings");
-        let collation = "SELECT datcollate::text FROM pg_database WHERE datname = current_database()";
+        let collation =
+            "SELECT datcollate::text FROM pg_database WHERE datname = current_database()";
         assert_eq!(scalar(&first.url, collation).await, "C");
     }
 
     #[tokio::test]
     async fn a_database_goes_with_its_value() {
         let Some(database) = fresh_database().await else { return };
-        let count = format!(
-            "SELECT count(*)::text FROM pg_database WHERE datname = '{}'",
-            database.name
-        );
+        let count =
+            format!("SELECT count(*)::text FROM pg_database WHERE datname = '{}'", database.name);
         let server = database.server.to_string();
         assert_eq!(scalar(&server, &count).await, "1");
         drop(database);

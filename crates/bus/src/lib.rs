@@ -1,1 +1,101 @@
-//! Wake-ups between tasks: hints that something is due, never the work.
+//! Wake-ups between tasks, and the tasks themselves.
+//!
+//! **The cast.** A [`Topic`] is a kind of work that may be due. A [`Bus`] tells whoever waits for a
+//! topic that there may be some. [`Tasks`] are the program's loops. [`Activity`] counts what is
+//! under way.
+//!
+//! **The plot.** Whoever makes work due calls [`Bus::wake`]; a loop waits with [`Bus::wait`] for
+//! that, or for the instant at which something falls due by itself.
+//!
+//! **The reasons.** A wake-up is a hint and never carries the work: the database has it. Losing
+//! every hint costs the time until the next poll, and no event.
+
+mod activity;
+mod tasks;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_kernel::{Clock, Timestamp};
+use tokio::sync::Notify;
+
+pub use activity::{Activity, Busy};
+pub use tasks::{Beat, Pulse, Shutdown, Tasks};
+
+/// A kind of work that may be due.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Topic {
+    /// Events wait for dispatch, or deliveries are due.
+    Dispatch,
+    /// Jobs are due.
+    Jobs,
+    /// Events wait for a position.
+    Sequencer,
+    /// Positions wait for a reaction.
+    Reactions,
+}
+
+const TOPICS: usize = 4;
+
+struct Inner {
+    clock: Arc<dyn Clock>,
+    topics: [Notify; TOPICS],
+    jumped: Arc<Notify>,
+}
+
+/// Tells loops that something may be due.
+#[derive(Clone)]
+pub struct Bus(Arc<Inner>);
+
+impl std::fmt::Debug for Bus {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Bus")
+    }
+}
+
+impl Bus {
+    /// A bus within this process.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let jumped = Arc::new(Notify::new());
+        let waiters = Arc::clone(&jumped);
+        clock.on_jump(Box::new(move || waiters.notify_waiters()));
+        Self(Arc::new(Inner { clock, topics: std::array::from_fn(|_| Notify::new()), jumped }))
+    }
+
+    /// Says that there may be work of this kind. Saying it twice is saying it once.
+    pub fn wake(&self, topic: Topic) {
+        self.0.topics[topic as usize].notify_one();
+    }
+
+    /// Waits until somebody says that there may be work of this kind, or until `due`.
+    pub async fn wait(&self, topic: Topic, due: Timestamp) {
+        tokio::select! {
+            () = self.0.topics[topic as usize].notified() => {}
+            () = self.wait_until(due) => {}
+        }
+    }
+
+    /// Waits until the clock shows `due`. A clock that stands still is waited for as well.
+    pub async fn wait_until(&self, due: Timestamp) {
+        loop {
+            // Registered before the clock is read, so that no jump falls between the two.
+            let jumped = self.0.jumped.notified();
+            let now = self.0.clock.now();
+            if now >= due {
+                return;
+            }
+            if self.0.clock.ticks() {
+                // A bounded sleep, so that a clock that was set is noticed within the minute.
+                let pause = due.since(now).min(Duration::from_mins(1));
+                tokio::time::sleep(pause).await;
+            } else {
+                jumped.await;
+            }
+        }
+    }
+
+    /// The instant `after` from now, for [`Bus::wait`].
+    pub fn after(&self, after: Duration) -> Timestamp {
+        self.0.clock.now().after(after)
+    }
+}

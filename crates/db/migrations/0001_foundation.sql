@@ -139,3 +139,19 @@ CREATE TABLE idempotent_replies (
     PRIMARY KEY (tenant_id, principal, route, idempotency_key)
 ) {clustered};
 CREATE INDEX idempotent_replies_by_age ON idempotent_replies (created_at);
+
+-- Which node does what all could do, for the next seconds.
+CREATE TABLE leases (
+    name {text} NOT NULL PRIMARY KEY,
+    node_id {uuid} NOT NULL,
+    until_at {int} NOT NULL
+) {clustered};
+
+-- What fired when, by type: kept by a reaction, shown in the catalog.
+CREATE TABLE event_activity (
+    tenant_id {uuid} NOT NULL,
+    name {text} NOT NULL,
+    fired {int} NOT NULL,
+    last_at {int} NOT NULL,
+    PRIMARY KEY (tenant_id, name)
+) {clustered};

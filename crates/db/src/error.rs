@@ -52,11 +52,6 @@ impl DbError {
     pub fn violates(&self, word: &str) -> bool {
         matches!(self, Self::Duplicate { constraint } if constraint.contains(word))
     }
-
-    /// Whether running the unit again may help.
-    pub(crate) fn is_conflict(&self) -> bool {
-        matches!(self, Self::Stale | Self::Conflict)
-    }
 }
 
 impl From<DbError> for Problem {

@@ -24,6 +24,7 @@ mod statement;
 mod unit;
 mod value;
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
@@ -60,11 +61,22 @@ pub type UnitFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send
 #[macro_export]
 macro_rules! work {
     ([$($capture:ident),* $(,)?] |$work:ident| $body:expr) => {
-        move |$work: &mut $crate::UnitOfWork| {
+        {
             $(let $capture = $capture.clone();)*
-            Box::pin(async move { $body.await }) as $crate::UnitFuture<'_, _, _>
+            $crate::unit(move |$work| {
+                $(let $capture = $capture.clone();)*
+                Box::pin(async move { $body.await })
+            })
         }
     };
+}
+
+/// Says to the compiler that a closure is the function of a unit of work, for any lifetime.
+pub fn unit<T, E, F>(run: F) -> F
+where
+    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E>,
+{
+    run
 }
 
 /// Is handed what was committed, after its flush and before the caller knows. It must not wait.
@@ -131,7 +143,11 @@ struct Inner {
     requests: AtomicU64,
     sink: OnceLock<Arc<dyn CommitSink>>,
     node: std::sync::RwLock<Uuid>,
+    livemodes: std::sync::Mutex<HashMap<TenantId, bool>>,
 }
+
+/// Tenants whose mode is remembered.
+const LIVEMODES_MAX: usize = 10_000;
 
 /// A database.
 #[derive(Clone)]
@@ -151,6 +167,8 @@ statements! {
     forked across query SERVER_TIME =
         "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+    /// Whether a tenant is a live one; fixed when it was made.
+    query LIVEMODE = "SELECT livemode FROM tenants WHERE tenant_id = $1";
     /// Whether the database answers.
     across query PING = "SELECT CAST(1 AS BIGINT)";
 }
@@ -178,6 +196,7 @@ impl Db {
             requests: AtomicU64::new(0),
             sink: OnceLock::new(),
             node: std::sync::RwLock::new(Uuid::nil()),
+            livemodes: std::sync::Mutex::default(),
         })))
     }
 
@@ -253,6 +272,36 @@ impl Db {
         let cause = Cause { job: Some(job), event_id: None };
         let ctx = self.ctx(self.next_request_id(), tenant_id, Actor::System(job));
         Ctx { cause, livemode, ..ctx }
+    }
+
+    /// A context for a job of the system's in one tenant, which knows whether that is a live one.
+    pub async fn tenant_ctx(
+        &self,
+        job: &'static str,
+        tenant_id: TenantId,
+    ) -> Result<Ctx, DbError> {
+        let known = self.livemodes().get(&tenant_id).copied();
+        let livemode = match known {
+            Some(livemode) => livemode,
+            None if tenant_id.uuid().is_nil() => true,
+            None => {
+                let mut session = self.read(tenant_id).await?;
+                let row: Option<(bool,)> =
+                    session.reader().row(&LIVEMODE, args![tenant_id]).await?;
+                let livemode = row.is_none_or(|(livemode,)| livemode);
+                let mut livemodes = self.livemodes();
+                if livemodes.len() >= LIVEMODES_MAX {
+                    livemodes.clear();
+                }
+                livemodes.insert(tenant_id, livemode);
+                livemode
+            }
+        };
+        Ok(self.system_ctx(job, tenant_id, livemode))
+    }
+
+    fn livemodes(&self) -> std::sync::MutexGuard<'_, HashMap<TenantId, bool>> {
+        self.0.livemodes.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 
     /// Runs a function with a unit of work, and makes what it did durable.

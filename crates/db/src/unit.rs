@@ -7,8 +7,8 @@ use tidings_events::{
     ActorView, CauseView, CommittedEvent, Envelope, Event, EventName, EventType, Subject,
 };
 use tidings_kernel::{
-    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, Ordinals, Timestamp,
-    Version, WebhookSubscriptionId,
+    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, Ordinals, TenantId,
+    Timestamp, Version, WebhookSubscriptionId,
 };
 
 use crate::conn::Conn;
@@ -152,6 +152,12 @@ impl UnitOfWork {
     /// Who acts, for which tenant.
     pub fn ctx(&self) -> &Ctx {
         &self.ctx
+    }
+
+    /// Goes on in a tenant that the operator has just made or named. What follows is told there.
+    pub fn enter(&mut self, tenant_id: TenantId, livemode: bool) {
+        self.ctx.tenant_id = tenant_id;
+        self.ctx.livemode = livemode;
     }
 
     /// The instant of the request.

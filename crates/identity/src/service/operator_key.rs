@@ -1,0 +1,60 @@
+//! The operator's key: set once by the first start, replaced offline.
+
+use tidings_db::{DbError, Silent};
+use tidings_kernel::{Ctx, TenantId, Uuid};
+
+use crate::operator::OperatorKey;
+use crate::service::Identity;
+use crate::store::installation;
+
+/// The name of the digest among the installation's values.
+pub(crate) const NAME: &str = "operator_key";
+
+impl Identity {
+    fn installation_ctx(&self) -> Ctx {
+        self.db.system_ctx("operator_key", TenantId::from_uuid(Uuid::nil()), true)
+    }
+
+    /// Makes sure that there is an operator's key. The first start wins, once: it gets back the key
+    /// that it must print, unless the operator chose it.
+    pub async fn ensure_operator_key(
+        &self,
+        chosen: Option<OperatorKey>,
+    ) -> Result<Option<OperatorKey>, DbError> {
+        let was_chosen = chosen.is_some();
+        let key = chosen.unwrap_or_else(|| OperatorKey::generate(&self.vault));
+        let digest = key.digest();
+        let set = self
+            .db
+            .write::<bool, DbError, _>(&self.installation_ctx(), move |work| {
+                Box::pin(async move {
+                    let now = work.now();
+                    let mut writer = work.silent(Silent::Installation);
+                    installation::set_once(&mut writer, NAME, &digest, now).await
+                })
+            })
+            .await?;
+        self.credentials.load_operator().await?;
+        Ok((set.into_inner() && !was_chosen).then_some(key))
+    }
+
+    /// Replaces the operator's key. The old one opens nothing from the next start on.
+    pub async fn rotate_operator_key(
+        &self,
+        chosen: Option<OperatorKey>,
+    ) -> Result<OperatorKey, DbError> {
+        let key = chosen.unwrap_or_else(|| OperatorKey::generate(&self.vault));
+        let digest = key.digest();
+        let ctx = self.installation_ctx();
+        let replaced = self.db.write::<(), DbError, _>(&ctx, move |work| {
+            Box::pin(async move {
+                let now = work.now();
+                let mut writer = work.silent(Silent::Installation);
+                installation::replace(&mut writer, NAME, &digest, now).await
+            })
+        });
+        let _committed = replaced.await?;
+        self.credentials.load_operator().await?;
+        Ok(key)
+    }
+}

@@ -1,0 +1,81 @@
+//! From a verb to its answer: the one place where a request opens a unit of work.
+
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+use serde::Serialize;
+use tidings_db::{DbError, UnitFuture, UnitOfWork};
+use tidings_kernel::{Problem, ProblemKind};
+
+use crate::answer::{Changed, Origin, Rendered, Reply};
+use crate::call::Call;
+use crate::idempotency;
+
+/// Runs a verb in a unit of work, renders its answer inside the unit, and stores it there as well
+/// if the caller sent an `Idempotency-Key`. What is answered is what was committed.
+pub async fn commit<T, E, V, F, W>(call: &Call, run: F, view: W) -> Result<Changed<V>, Problem>
+where
+    T: Send + 'static,
+    E: Into<Problem> + From<DbError> + Send + 'static,
+    V: Serialize + 'static,
+    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
+    W: Fn(T) -> Reply<V> + Send + Sync + 'static,
+{
+    let run = Arc::new(run);
+    let view = Arc::new(view);
+    let key = call.key.clone();
+    let services = Arc::clone(&call.services);
+    let written = call.services.db.write::<Rendered, Problem, _>(&call.ctx, move |work| {
+        let (run, view) = (Arc::clone(&run), Arc::clone(&view));
+        let (key, services) = (key.clone(), Arc::clone(&services));
+        Box::pin(async move {
+            let value = run(&mut *work).await.map_err(E::into)?;
+            let rendered = {
+                let Reply { status, view, version } = view(value);
+                Rendered::of(status, view.as_ref(), version)
+            };
+            if let Some(key) = key {
+                idempotency::store(work, &services.vault, &key, &rendered).await?;
+            }
+            Ok(rendered)
+        })
+    });
+    match written.await {
+        Ok(committed) => {
+            Ok(Changed { origin: Origin::Fresh(committed), view: PhantomData })
+        }
+        Err(problem) => match idempotency::settle_refusal(call, &problem).await? {
+            // Another request with the same key was first; its answer is this one's too.
+            Some(first) => Ok(Changed { origin: Origin::Replayed(first), view: PhantomData }),
+            None => Err(problem),
+        },
+    }
+}
+
+/// Refusals that come after validation: the same key gets them again.
+pub(crate) fn is_stored(kind: ProblemKind) -> bool {
+    match kind {
+        ProblemKind::NotFound
+        | ProblemKind::DuplicateEmail
+        | ProblemKind::AlreadyExists
+        | ProblemKind::InvalidTransition
+        | ProblemKind::LimitReached
+        | ProblemKind::PreconditionFailed
+        | ProblemKind::EventIdReused => true,
+        ProblemKind::Malformed
+        | ProblemKind::InvalidCursor
+        | ProblemKind::Unauthenticated
+        | ProblemKind::Forbidden
+        | ProblemKind::TenantSuspended
+        | ProblemKind::MethodNotAllowed
+        | ProblemKind::IdempotencyInProgress
+        | ProblemKind::PayloadTooLarge
+        | ProblemKind::UnsupportedMediaType
+        | ProblemKind::Invalid
+        | ProblemKind::IdempotencyKeyReused
+        | ProblemKind::UnknownEventType
+        | ProblemKind::UrlRefused
+        | ProblemKind::Internal
+        | ProblemKind::Unavailable => false,
+    }
+}

@@ -1,0 +1,268 @@
+//! The door: what every request passes before a handler sees it.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{RawPathParams, Request};
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, header};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tidings_kernel::{
+    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid,
+};
+
+use crate::api::Services;
+use crate::auth::{Access, Principal};
+use crate::call::Call;
+use crate::idempotency::{self, Key};
+use crate::render::problem_response;
+use crate::routes::{Registered, replayed};
+
+/// The largest credential that is looked at, in bytes.
+const CREDENTIAL_BYTES_MAX: usize = 512;
+/// The header by which the operator names a tenant.
+const TARGET: &str = "x-target-tenant-id";
+
+/// Lets a request in, or says why not; then runs its handler.
+pub(crate) async fn pass(
+    services: Arc<Services>,
+    registered: Arc<Registered>,
+    params: RawPathParams,
+    request: Request,
+) -> Response<Bytes> {
+    let request_id = services.db.next_request_id();
+    let began = std::time::Instant::now();
+    let response = match enter(&services, &registered, &params, request, request_id).await {
+        Ok(Entered::Handler(call)) => (registered.run)(*call).await,
+        Ok(Entered::Replay(response)) => response,
+        Err(problem) => problem_response(&problem, request_id),
+    };
+    let status = response.status();
+    services.metrics.record(registered.op.id, status, began.elapsed());
+    if status.is_server_error() {
+        tracing::warn!(operation = registered.op.id, %request_id, %status, "request");
+    } else {
+        tracing::debug!(operation = registered.op.id, %request_id, %status, "request");
+    }
+    response
+}
+
+enum Entered {
+    Handler(Box<Call>),
+    Replay(Response<Bytes>),
+}
+
+async fn enter(
+    services: &Arc<Services>,
+    registered: &Registered,
+    params: &RawPathParams,
+    request: Request,
+    request_id: RequestId,
+) -> Result<Entered, Problem> {
+    let (parts, body) = request.into_parts();
+    let principal = authenticate(services, registered.op.access, &parts.headers).await?;
+    let body = if parts.method == Method::GET {
+        Bytes::new()
+    } else {
+        read_body(&parts.headers, body, registered.op.body_bytes_max).await?
+    };
+    let query = parts.uri.query().unwrap_or_default();
+    let key = match idempotency_key(&parts.headers, &principal)? {
+        Some(text) => {
+            let key = Key {
+                tenant_id: tenant_of(&principal),
+                principal: principal.key(),
+                route: format!("{} {}", parts.method, parts.uri.path()),
+                key: text,
+                body_hash: Key::hash(query, &body),
+            };
+            if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {
+                return Ok(Entered::Replay(replayed(first, request_id)));
+            }
+            Some(Arc::new(key))
+        }
+        None => None,
+    };
+    let path = params.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let ctx = Ctx {
+        livemode: principal.livemode,
+        grants: principal.grants.clone(),
+        ..services.db.ctx(request_id, tenant_of(&principal), principal.actor)
+    };
+    Ok(Entered::Handler(Box::new(Call {
+        ctx,
+        services: Arc::clone(services),
+        operation: registered.op.id,
+        path: Arc::new(path),
+        query: Arc::from(query),
+        headers: Arc::new(parts.headers),
+        body,
+        key,
+    })))
+}
+
+/// The tenant of a principal; the nil id for the operator, who has none.
+fn tenant_of(principal: &Principal) -> TenantId {
+    principal.tenant_id.unwrap_or(TenantId::from_uuid(Uuid::nil()))
+}
+
+async fn authenticate(
+    services: &Services,
+    access: Access,
+    headers: &HeaderMap,
+) -> Result<Principal, Problem> {
+    let needed = match access {
+        Access::Public => {
+            return Ok(Principal {
+                tenant_id: None,
+                actor: Actor::Anonymous,
+                grants: Grants::default(),
+                livemode: true,
+            });
+        }
+        Access::Operator => None,
+        Access::Needs(permission) => Some(permission),
+    };
+    let credential = credential(headers)?;
+    let mut principal = services.authenticator.authenticate(credential).await?;
+    target(services, headers, &mut principal).await?;
+    match (needed, principal.tenant_id) {
+        (None, _) if principal.actor == Actor::Operator => Ok(principal),
+        (None, _) => Err(Problem::new(
+            ProblemKind::Forbidden,
+            "this needs the operator's key; a tenant's key cannot do it",
+        )),
+        (Some(_), None) => Err(Problem::new(
+            ProblemKind::Forbidden,
+            "this happens inside a tenant; use a tenant's key, or name one with X-Target-Tenant-ID",
+        )),
+        (Some(permission), Some(_)) if principal.grants.allow(permission) => Ok(principal),
+        (Some(permission), Some(_)) => Err(lacking(permission)),
+    }
+}
+
+fn lacking(permission: Permission) -> Problem {
+    Problem::new(
+        ProblemKind::Forbidden,
+        format!("this needs the permission {}, which the key does not have", permission.name()),
+    )
+}
+
+/// `X-Target-Tenant-ID`: the operator may look into a tenant; anybody else may only name their own.
+async fn target(
+    services: &Services,
+    headers: &HeaderMap,
+    principal: &mut Principal,
+) -> Result<(), Problem> {
+    let Some(named) = headers.get(TARGET) else { return Ok(()) };
+    let named = named.to_str().unwrap_or_default();
+    if let Some(own) = principal.tenant_id {
+        return if named == own.to_string() {
+            Ok(())
+        } else {
+            Err(Problem::new(
+                ProblemKind::Forbidden,
+                "X-Target-Tenant-ID names another tenant than the credential's; leave it out",
+            ))
+        };
+    }
+    let (tenant_id, livemode) = services.authenticator.target(named).await?;
+    principal.tenant_id = Some(tenant_id);
+    principal.livemode = livemode;
+    // The operator looks, and does not touch: changes are the tenant's own.
+    principal.grants = Grants::of([
+        Permission::ApiKeysRead,
+        Permission::CustomersRead,
+        Permission::EventsRead,
+        Permission::WebhooksRead,
+    ]);
+    Ok(())
+}
+
+/// `Authorization: Bearer …` or `X-API-Key: …`; both only where they say the same.
+fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
+    let refused = |detail: &str| Problem::new(ProblemKind::Unauthenticated, detail);
+    let text = |name: &str| {
+        let mut values = headers.get_all(name).iter();
+        let first = values.next();
+        if values.next().is_some() {
+            return Err(refused("a credential is sent twice; send it once"));
+        }
+        Ok(first.map(|value| value.to_str().unwrap_or_default().trim()))
+    };
+    let bearer = match text("authorization")? {
+        Some(value) => {
+            let (scheme, token) = value.split_once(' ').unwrap_or((value, ""));
+            if !scheme.eq_ignore_ascii_case("bearer") {
+                return Err(refused("send Authorization: Bearer <key>, or X-API-Key: <key>"));
+            }
+            Some(token.trim())
+        }
+        None => None,
+    };
+    let found = match (bearer, text("x-api-key")?) {
+        (Some(a), Some(b)) if a != b => {
+            return Err(refused("two different credentials are sent; send one"));
+        }
+        (a, b) => a.or(b),
+    };
+    match found {
+        Some(found) if !found.is_empty() && found.len() <= CREDENTIAL_BYTES_MAX => Ok(found),
+        Some(_) => Err(refused("the credential is not known")),
+        None => Err(refused("send Authorization: Bearer <key>, or X-API-Key: <key>")),
+    }
+}
+
+async fn read_body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
+    let too_large = || {
+        Problem::new(
+            ProblemKind::PayloadTooLarge,
+            format!("the body is larger than {most} bytes, which is all that this takes"),
+        )
+    };
+    let declared = headers
+        .get(header::CONTENT_LENGTH)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.parse::<u64>().ok());
+    if declared.is_some_and(|length| length > most as u64) {
+        return Err(too_large());
+    }
+    let bytes = Limited::new(body, most).collect().await.map_err(|error| {
+        if error.downcast_ref::<LengthLimitError>().is_some() {
+            too_large()
+        } else {
+            Problem::new(ProblemKind::Malformed, "the body ended before it was complete")
+        }
+    })?;
+    let bytes = bytes.to_bytes();
+    if !bytes.is_empty() {
+        check_media_type(headers)?;
+    }
+    Ok(bytes)
+}
+
+fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let coded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
+    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+    let json = essence.eq_ignore_ascii_case("application/json")
+        || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"));
+    if json && !coded {
+        return Ok(());
+    }
+    Err(Problem::new(
+        ProblemKind::UnsupportedMediaType,
+        "send the body as Content-Type: application/json, without a content coding",
+    ))
+}
+
+fn idempotency_key(
+    headers: &HeaderMap,
+    principal: &Principal,
+) -> Result<Option<String>, Problem> {
+    let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
+    if principal.actor == Actor::Anonymous {
+        return Ok(None);
+    }
+    Key::parse(value.to_str().unwrap_or_default()).map(Some)
+}

@@ -1,0 +1,271 @@
+//! Operations: declared with who may call them and what they may emit.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Response};
+use serde::Serialize;
+use tidings_events::EventType;
+use tidings_kernel::{Problem, limits};
+use utoipa::ToSchema;
+
+use crate::answer::{Answer, Changed, List, Origin, Rendered};
+use crate::auth::Access;
+use crate::call::{Call, Input};
+use crate::openapi::{Described, Part};
+use crate::render;
+
+/// One operation, before it has a handler.
+#[derive(Debug)]
+pub struct Op {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    pub(crate) id: &'static str,
+    pub(crate) access: Access,
+    pub(crate) summary: &'static str,
+    pub(crate) status: u16,
+    pub(crate) emits: &'static [EventType],
+    pub(crate) silent: Option<&'static str>,
+    pub(crate) body_bytes_max: usize,
+}
+
+impl Op {
+    fn new(method: Method, path: &'static str, id: &'static str, access: Access) -> Self {
+        Self {
+            method,
+            path,
+            id,
+            access,
+            summary: "",
+            status: 200,
+            emits: &[],
+            silent: None,
+            body_bytes_max: limits::BODY_BYTES_MAX,
+        }
+    }
+
+    /// `GET path`.
+    pub fn get(path: &'static str, id: &'static str, access: Access) -> Self {
+        Self::new(Method::GET, path, id, access)
+    }
+
+    /// `POST path`.
+    pub fn post(path: &'static str, id: &'static str, access: Access) -> Self {
+        Self { status: 201, ..Self::new(Method::POST, path, id, access) }
+    }
+
+    /// `PATCH path`.
+    pub fn patch(path: &'static str, id: &'static str, access: Access) -> Self {
+        Self::new(Method::PATCH, path, id, access)
+    }
+
+    /// `DELETE path`.
+    pub fn delete(path: &'static str, id: &'static str, access: Access) -> Self {
+        Self { status: 204, ..Self::new(Method::DELETE, path, id, access) }
+    }
+
+    /// What it does, in a sentence.
+    #[must_use]
+    pub fn summary(mut self, summary: &'static str) -> Self {
+        self.summary = summary;
+        self
+    }
+
+    /// The status of its success, where that is not the method's usual one.
+    #[must_use]
+    pub fn status(mut self, status: u16) -> Self {
+        self.status = status;
+        self
+    }
+
+    /// The event types that it may write. In debug builds an answer whose unit of work wrote
+    /// another one is a fault.
+    #[must_use]
+    pub fn emits(mut self, emits: &'static [EventType]) -> Self {
+        self.emits = emits;
+        self
+    }
+
+    /// Why it changes something and emits no event of the catalog.
+    #[must_use]
+    pub fn emits_nothing(mut self, reason: &'static str) -> Self {
+        self.silent = Some(reason);
+        self
+    }
+
+    /// The largest body that it takes, in bytes.
+    #[must_use]
+    pub fn body_bytes_max(mut self, bytes: usize) -> Self {
+        self.body_bytes_max = bytes;
+        self
+    }
+}
+
+pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+pub(crate) type Run = Arc<dyn Fn(Call) -> RunFuture + Send + Sync>;
+
+/// An operation with its handler.
+pub(crate) struct Registered {
+    pub(crate) op: Op,
+    pub(crate) described: Described,
+    pub(crate) run: Run,
+}
+
+/// The operations of one domain.
+pub struct Routes<S> {
+    state: S,
+    pub(crate) tag: &'static str,
+    pub(crate) registered: Vec<Registered>,
+}
+
+impl<S> std::fmt::Debug for Routes<S> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Routes").field("tag", &self.tag).finish_non_exhaustive()
+    }
+}
+
+impl<S: Clone + Send + Sync + 'static> Routes<S> {
+    /// No operations yet. `state` is handed to every handler; `tag` groups them in the document.
+    pub fn new(tag: &'static str, state: S) -> Self {
+        Self { state, tag, registered: Vec::new() }
+    }
+
+    /// Adds an operation that only reads.
+    #[must_use]
+    pub fn read<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
+    {
+        assert_eq!(op.method, Method::GET, "{}: what only reads is a GET, or read_by_post", op.id);
+        self.push_read(op, handler);
+        self
+    }
+
+    /// Adds an operation that only reads, with criteria too large for a query string.
+    #[must_use]
+    pub fn read_by_post<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
+    {
+        let op = Op { status: 200, silent: Some("it only reads"), ..op };
+        self.push_read(op, handler);
+        self
+    }
+
+    fn push_read<I, V, F, Fut>(&mut self, op: Op, handler: F)
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
+    {
+        let mut described = Described::default();
+        I::describe(&mut described);
+        described.answer::<V>(Part::Json);
+        let state = self.state.clone();
+        let run: Run = Arc::new(move |call: Call| {
+            let (state, handler) = (state.clone(), handler.clone());
+            Box::pin(async move {
+                let request_id = call.ctx.request_id;
+                let answered = match I::read(&call) {
+                    Ok(input) => handler(state, call, input).await,
+                    Err(problem) => Err(problem),
+                };
+                match answered {
+                    Ok(Answer { view, version }) => {
+                        let rendered =
+                            Rendered::of(http::StatusCode::OK, Some(&view), version);
+                        render::response(rendered, request_id)
+                    }
+                    Err(problem) => render::problem_response(&problem, request_id),
+                }
+            })
+        });
+        self.registered.push(Registered { op, described, run });
+    }
+
+    /// Adds an operation that reads a list.
+    #[must_use]
+    pub fn list<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
+    {
+        let before = self.registered.len();
+        self.push_read(op, move |state, call, input| {
+            let listed = handler(state, call, input);
+            async move { listed.await.map(Answer::new) }
+        });
+        if let Some(added) = self.registered.get_mut(before) {
+            added.described.paging();
+        }
+        self
+    }
+
+    /// Adds an operation that changes something. Its handler can only answer what was committed.
+    #[must_use]
+    pub fn change<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send + 'static,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<Changed<V>, Problem>> + Send + 'static,
+    {
+        assert!(
+            !op.emits.is_empty() || op.silent.is_some(),
+            "{}: a change says what it emits, or why nothing",
+            op.id
+        );
+        let mut described = Described::default();
+        I::describe(&mut described);
+        if op.status != 204 {
+            described.answer::<V>(Part::Json);
+        }
+        let state = self.state.clone();
+        let (emits, id) = (op.emits, op.id);
+        let run: Run = Arc::new(move |call: Call| {
+            let (state, handler) = (state.clone(), handler.clone());
+            Box::pin(async move {
+                let request_id = call.ctx.request_id;
+                let answered = match I::read(&call) {
+                    Ok(input) => handler(state, call, input).await,
+                    Err(problem) => Err(problem),
+                };
+                match answered {
+                    Ok(Changed { origin: Origin::Fresh(committed), .. }) => {
+                        for event_type in committed.event_types() {
+                            debug_assert!(emits.contains(&event_type), "{id} emits {event_type}");
+                        }
+                        render::response(committed.into_inner(), request_id)
+                    }
+                    Ok(Changed { origin: Origin::Replayed(rendered), .. }) => {
+                        replayed(rendered, request_id)
+                    }
+                    Err(problem) => render::problem_response(&problem, request_id),
+                }
+            })
+        });
+        self.registered.push(Registered { op, described, run });
+        self
+    }
+}
+
+/// The first answer to a key, given again.
+pub(crate) fn replayed(
+    rendered: Rendered,
+    request_id: tidings_kernel::RequestId,
+) -> Response<Bytes> {
+    let mut response = render::response(rendered, request_id);
+    response.headers_mut().insert(render::REPLAYED, http::HeaderValue::from_static("true"));
+    response
+}

@@ -32,6 +32,8 @@ pub(crate) struct Cluster {
     keeper: Child,
     /// Held open for as long as the cluster is wanted.
     lifeline: Option<ChildStdin>,
+    /// What the keeper does last, should it have been killed before.
+    removal: Command,
 }
 
 impl Cluster {
@@ -60,26 +62,32 @@ impl Cluster {
         let folder = make_folder(user, attempt)?;
         std::fs::write(folder.join("settings"), settings(port, &folder))
             .doing("write the cluster's settings")?;
-        let mut command = Command::new("/bin/sh");
-        command
-            .args(["-c", SCRIPT, "cluster.sh"])
-            .args([&server.programs, &folder])
-            .arg(port.to_string())
-            .current_dir(&folder)
-            // Nothing of the caller's environment (PGDATA, PGPORT, a locale) may reach the server.
-            .env_clear()
-            .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+        let script = |action: &str| {
+            let mut command = Command::new("/bin/sh");
+            command
+                .args(["-c", SCRIPT, "cluster.sh", action])
+                .args([&server.programs, &folder])
+                .arg(port.to_string())
+                .current_dir("/")
+                // Nothing of the caller's environment (PGDATA, a locale) may reach the server.
+                .env_clear()
+                .env("PATH", "/usr/local/bin:/usr/bin:/bin")
+                // Out of the terminal's reach: Ctrl-C is for the task, which then lets go.
+                .process_group(0);
+            if let Some(user) = user {
+                command.uid(user.uid).gid(user.gid);
+            }
+            command
+        };
+        let mut keeper = script("keep")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            // Out of the terminal's reach: Ctrl-C is for the task, which then lets go.
-            .process_group(0);
-        if let Some(user) = user {
-            command.uid(user.uid).gid(user.gid);
-        }
-        let mut keeper = command.spawn().doing("start the keeper of the cluster")?;
+            .spawn()
+            .doing("start the keeper of the cluster")?;
+        let removal = script("remove");
         let lifeline = keeper.stdin.take();
         let stdout = keeper.stdout.take();
-        let cluster = Self { folder, port, keeper, lifeline };
+        let cluster = Self { folder, port, keeper, lifeline, removal };
         let mut word = String::new();
         if let Some(stdout) = stdout {
             BufReader::new(stdout).read_line(&mut word).doing("hear from the cluster")?;
@@ -96,6 +104,9 @@ impl Drop for Cluster {
     fn drop(&mut self) {
         drop(self.lifeline.take());
         let _ = self.keeper.wait();
+        if self.folder.exists() {
+            let _ = self.removal.stdin(Stdio::null()).status();
+        }
         if self.folder.exists() {
             eprintln!(
                 "xtask: the cluster in {} could not be removed; stop its server by hand",

@@ -163,7 +163,8 @@ impl Engine {
         }
     }
 
-    pub(crate) fn node_id(&self) -> NodeId {
+    /// The node that this process is at present.
+    pub fn node_id(&self) -> NodeId {
         *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
     }
 

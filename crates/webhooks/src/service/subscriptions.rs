@@ -4,8 +4,8 @@ use tidings_db::UnitOfWork;
 use tidings_events::webhooks::WebhookTest;
 use tidings_events::{Example, WebhookEvent};
 use tidings_kernel::{
-    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind, TenantId,
-    Version, WebhookSubscriptionId, limits,
+    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind, PublicationId,
+    TenantId, Version, WebhookSubscriptionId, limits,
 };
 
 use crate::commands::{CreateSubscription, UpdateSubscription, all};
@@ -139,10 +139,12 @@ impl Webhooks {
             return Err(WebhookError::NotSending);
         }
         work.target(id);
-        let test = Test { event_id: work.mint(), version: 0 };
-        let event_id = test.event_id;
+        let test = Test { id: work.mint(), version: 0 };
         let event = WebhookTest { subscription_id: id, ..WebhookTest::example() };
         work.apply(Change::new(test, event)).await?;
+        let Some(event_id) = work.last_event() else {
+            unreachable!("a change has at least one event")
+        };
         Ok(event_id)
     }
 
@@ -207,7 +209,7 @@ impl Webhooks {
 
 /// One test of a subscription: an object that exists only as its event.
 struct Test {
-    event_id: EventId,
+    id: PublicationId,
     version: Version,
 }
 
@@ -216,7 +218,7 @@ impl Entity for Test {
     const KIND: &'static str = "webhook_test";
 
     fn id(&self) -> AnyId {
-        self.event_id.any()
+        self.id.any()
     }
 
     fn version(&self) -> Version {

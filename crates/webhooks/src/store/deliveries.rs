@@ -17,14 +17,14 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND id = $2";
     query LIST = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
         next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
-        WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) AND ($3 IS NULL OR status = $3) \
-        AND ($4 IS NULL OR event_name = $4) AND ($5 IS NULL OR event_id = $5) \
+        WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) AND (ABSENT_TEXT($3) OR status = $3) \
+        AND (ABSENT_TEXT($4) OR event_name = $4) AND (ABSENT_UUID($5) OR event_id = $5) \
         ORDER BY id DESC LIMIT $6";
     query LIST_OF_SUBSCRIPTION = "SELECT id, event_id, subscription_id, origin, event_name, \
         status, attempts, next_attempt_at, last_status, last_error, reason, created_at, \
         updated_at FROM deliveries WHERE tenant_id = $1 AND subscription_id = $2 \
-        AND ($3 IS NULL OR id < $3) AND ($4 IS NULL OR status = $4) \
-        AND ($5 IS NULL OR event_name = $5) ORDER BY id DESC LIMIT $6";
+        AND (ABSENT_UUID($3) OR id < $3) AND (ABSENT_TEXT($4) OR status = $4) \
+        AND (ABSENT_TEXT($5) OR event_name = $5) ORDER BY id DESC LIMIT $6";
     query EXISTING = "SELECT id FROM deliveries WHERE tenant_id = $1 AND id IN_UUIDS($2)";
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
         response_body FROM delivery_attempts WHERE tenant_id = $1 AND delivery_id = $2 \

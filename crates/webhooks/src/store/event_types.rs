@@ -19,7 +19,7 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND name = $2";
     query LIST = "SELECT tenant_id, id, name, description, schema_version, schema_text, example, \
         deprecated_at, created_at, updated_at, version FROM event_types \
-        WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
+        WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query NAMES = "SELECT name FROM event_types WHERE tenant_id = $1 LIMIT 1000";
     query COUNT = "SELECT COUNT(*) FROM event_types WHERE tenant_id = $1";
     query PUBLISHED = "SELECT event_id, body_hash FROM publications \

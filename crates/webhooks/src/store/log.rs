@@ -9,7 +9,7 @@ tidings_db::statements! {
         e.subject_kind, e.subject_version, p.body FROM event_positions q \
         JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
-        WHERE q.tenant_id = $1 AND q.position > $2 AND ($3 IS NULL OR e.name = $3) \
+        WHERE q.tenant_id = $1 AND q.position > $2 AND (ABSENT_TEXT($3) OR e.name = $3) \
         ORDER BY q.position LIMIT $4";
     query GET = "SELECT COALESCE(q.position, 0), e.id, e.name, e.visibility, e.priority, \
         e.occurred_at, e.subject_kind, e.subject_version, p.body FROM events e \

@@ -31,7 +31,7 @@ tidings_db::statements! {
         retry_policy, timeout_seconds, is_active, disabled_at, disabled_reason, secret, \
         previous_secret, previous_until, custom_metadata, created_at, updated_at, deleted_at, \
         version FROM webhook_subscriptions WHERE tenant_id = $1 AND deleted_at IS NULL \
-        AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
+        AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query COUNT = "SELECT COUNT(*) FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND deleted_at IS NULL";
     query GENERATION = "SELECT generation FROM webhook_generations WHERE tenant_id = $1";

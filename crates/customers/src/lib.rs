@@ -48,6 +48,7 @@ pub use profile::{CreateCustomer, CustomField, PreferredChannel, Profile, Update
 pub use segment::Segment;
 pub use service::Customers;
 pub use status::Step;
+pub use store::overview::Overview;
 pub use tidings_events::customers::CustomerStatus;
 
 use tidings_db::Statement;

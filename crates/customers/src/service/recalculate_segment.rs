@@ -62,14 +62,11 @@ impl Customers {
         let members = segments::count_members(&mut work.reader(), tenant_id, segment.id).await?;
         let anybody_moved = moved > 0 || job.batches > 0;
         let segment_id = segment.id;
-        match segment.recalculated(members, anybody_moved, now) {
-            Some(change) => {
-                work.apply(change).await?;
-            }
-            None => {
-                let mut writer = work.silent(Silent::JobBookkeeping);
-                segments::note_calculated(&mut writer, tenant_id, segment_id, now).await?;
-            }
+        if let Some(change) = segment.recalculated(members, anybody_moved, now) {
+            work.apply(change).await?;
+        } else {
+            let mut writer = work.silent(Silent::JobBookkeeping);
+            segments::note_calculated(&mut writer, tenant_id, segment_id, now).await?;
         }
         Ok(())
     }

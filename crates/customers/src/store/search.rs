@@ -1,6 +1,7 @@
 //! Customers by criteria: one text for lists, searches and segments.
 
 use tidings_db::{DbError, Reader, ToValue, Value};
+use tidings_events::customers::{CustomerStatus, CustomerTier, CustomerType};
 use tidings_kernel::{Cursor, Page, PageParams, TenantId, Uuid};
 
 use crate::criteria::Criteria;
@@ -86,9 +87,9 @@ tidings_db::statements! {
 fn criteria_args(tenant_id: TenantId, criteria: &Criteria) -> Vec<Value> {
     vec![
         tenant_id.to_value(),
-        criteria.status.map(|status| status.as_str()).to_value(),
-        criteria.customer_type.map(|customer_type| customer_type.as_str()).to_value(),
-        criteria.tier.map(|tier| tier.as_str()).to_value(),
+        criteria.status.map(CustomerStatus::as_str).to_value(),
+        criteria.customer_type.map(CustomerType::as_str).to_value(),
+        criteria.tier.map(CustomerTier::as_str).to_value(),
         criteria.country.to_value(),
         criteria.assigned_to.to_value(),
         criteria.segment_id.to_value(),

@@ -2,7 +2,13 @@
 
 use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, Uuid};
 
-use super::*;
+use super::{
+    CustomerActivityRecorded, CustomerActivityType, CustomerChurned, CustomerCreated,
+    CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded, CustomerPurchaseRecorded,
+    CustomerReactivated, CustomerSegmentCreated, CustomerSegmentRecalculated, CustomerSource,
+    CustomerStatus, CustomerSuspended, CustomerTier, CustomerType, CustomerUpdated, Previous,
+    SuspensionReason,
+};
 use crate::schema::Example;
 
 /// 2026-11-23T12:30:04.123456Z: the instant of every example.

@@ -1,5 +1,7 @@
--- Customers, their notes and their history, segments.
+-- Customers, their notes and their history, purchases, segments.
 
+-- `profile` holds every field that callers edit, and `figures` every computed one, as JSON. What is
+-- queried stands in a column as well; one writer keeps the two in step.
 CREATE TABLE customers (
     tenant_id {uuid} NOT NULL,
     id {uuid} NOT NULL,
@@ -19,17 +21,22 @@ CREATE TABLE customers (
     profile {text} NOT NULL,
     figures {text} NOT NULL,
     lifetime_value {int} NOT NULL,
+    lifetime_currency {text},
     last_purchase_at {int},
+    last_contact_at {int},
     created_at {int} NOT NULL,
+    created_by {text} NOT NULL,
     updated_at {int} NOT NULL,
+    updated_by {text} NOT NULL,
     deleted_at {int},
     erase_at {int},
     version {int} NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) {clustered};
-CREATE UNIQUE INDEX customers_by_number ON customers (tenant_id, customer_number);
+CREATE UNIQUE INDEX customers_customer_number ON customers (tenant_id, customer_number);
 CREATE UNIQUE INDEX customers_email_folded ON customers (tenant_id, email_folded) WHERE deleted_at IS NULL;
-CREATE UNIQUE INDEX customers_external_id ON customers (tenant_id, external_id, source_system) WHERE external_id IS NOT NULL AND deleted_at IS NULL;
+CREATE UNIQUE INDEX customers_external_id ON customers (tenant_id, external_id, COALESCE(source_system, '')) WHERE external_id IS NOT NULL AND deleted_at IS NULL;
+CREATE INDEX customers_by_segment ON customers (tenant_id, segment_id) WHERE segment_id IS NOT NULL;
 CREATE INDEX customers_erase_at ON customers (erase_at) WHERE erase_at IS NOT NULL;
 
 CREATE TABLE customer_tags (
@@ -50,10 +57,11 @@ CREATE TABLE customer_notes (
     is_internal {bool} NOT NULL,
     created_by {text} NOT NULL,
     created_at {int} NOT NULL,
+    version {int} NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id) ON DELETE CASCADE
 ) {clustered};
-CREATE INDEX customer_notes_by_customer ON customer_notes (tenant_id, customer_id, created_at);
+CREATE INDEX customer_notes_by_customer ON customer_notes (tenant_id, customer_id, id);
 
 CREATE TABLE customer_activities (
     tenant_id {uuid} NOT NULL,
@@ -64,23 +72,39 @@ CREATE TABLE customer_activities (
     description {text},
     performed_by {text} NOT NULL,
     created_at {int} NOT NULL,
+    version {int} NOT NULL,
     PRIMARY KEY (tenant_id, id),
     FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id) ON DELETE CASCADE
 ) {clustered};
-CREATE INDEX customer_activities_by_customer ON customer_activities (tenant_id, customer_id, created_at);
+CREATE INDEX customer_activities_by_customer ON customer_activities (tenant_id, customer_id, id);
+
+-- The orders that a customer's figures count, so that none is counted twice.
+CREATE TABLE customer_purchases (
+    tenant_id {uuid} NOT NULL,
+    customer_id {uuid} NOT NULL,
+    order_id {text} NOT NULL,
+    amount {int} NOT NULL,
+    currency {text} NOT NULL,
+    created_at {int} NOT NULL,
+    PRIMARY KEY (tenant_id, customer_id, order_id),
+    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id) ON DELETE CASCADE
+) {clustered};
 
 CREATE TABLE customer_segments (
     tenant_id {uuid} NOT NULL,
     id {uuid} NOT NULL,
     name {text} NOT NULL,
+    name_folded {text} NOT NULL,
     description {text},
     criteria {text} NOT NULL,
     is_dynamic {bool} NOT NULL,
     priority {int} NOT NULL,
     member_count {int} NOT NULL,
     last_calculated_at {int},
+    recalculate_at {int},
     created_at {int} NOT NULL,
     version {int} NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) {clustered};
-CREATE UNIQUE INDEX customer_segments_by_name ON customer_segments (tenant_id, name);
+CREATE UNIQUE INDEX customer_segments_name_folded ON customer_segments (tenant_id, name_folded);
+CREATE INDEX customer_segments_recalculate_at ON customer_segments (recalculate_at) WHERE recalculate_at IS NOT NULL;

@@ -98,8 +98,8 @@ impl Event {
     fn of<P: Payload>(payload: &P) -> Self {
         // A payload is a struct of numbers, texts, lists and maps with text keys: it always
         // serialises. A map with other keys would show in the test that serialises every example.
-        let data = serde_json::value::to_raw_value(payload)
-            .unwrap_or_else(|_| RawValue::NULL.to_owned());
+        let data =
+            serde_json::value::to_raw_value(payload).unwrap_or_else(|_| RawValue::NULL.to_owned());
         Self {
             name: EventName::Catalog(P::TYPE),
             schema_version: P::TYPE.version(),
@@ -239,6 +239,7 @@ catalog! {
         "customer.churned" 1 Normal Public => CustomerChurned,
         "customer.created" 1 High Public => CustomerCreated,
         "customer.deleted" 1 Normal Public => CustomerDeleted,
+        "customer.erased" 1 Low Internal => CustomerErased,
         "customer.note_added" 1 Low Internal => CustomerNoteAdded,
         "customer.purchase_recorded" 1 Low Internal => CustomerPurchaseRecorded,
         "customer.reactivated" 1 Normal Public => CustomerReactivated,

@@ -29,4 +29,4 @@ pub use page::{Cursor, CursorError, Page, PageParams};
 pub use patch::Patch;
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use seed::{IdSeed, Ordinals};
-pub use time::{Clock, OnJump, SystemClock, TestClock, Timestamp, TimestampError};
+pub use time::{Clock, OnJump, SystemClock, TestClock, Timestamp, TimestampError, time_zone};

@@ -42,6 +42,12 @@ pub const METADATA_KEY_CHARS_MAX: usize = 40;
 pub const METADATA_VALUE_CHARS_MAX: usize = 500;
 /// Tags of one object.
 pub const TAGS_MAX: usize = 50;
+/// Characters of a tag.
+pub const TAG_CHARS_MAX: usize = 50;
+/// Custom fields of one object.
+pub const CUSTOM_FIELDS_MAX: usize = 50;
+/// Customer segments of one tenant.
+pub const SEGMENTS_MAX: i64 = 200;
 /// Webhook subscriptions of one tenant.
 pub const SUBSCRIPTIONS_MAX: i64 = 1_000;
 /// Event filters of one subscription.

@@ -33,6 +33,14 @@ impl Timestamp {
         self.0.div_euclid(1_000_000)
     }
 
+    /// Midnight in UTC at the beginning of a calendar day, `2026-11-23`; `None` for another text.
+    pub fn of_day(day: &str) -> Option<Self> {
+        // The parser knows more spellings; a day has one.
+        let date: jiff::civil::Date = day.parse().ok().filter(|_| day.len() == 10)?;
+        let midnight = date.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(Self(midnight.timestamp().as_microsecond()))
+    }
+
     /// The instant `duration` later; the end of time where that overflows.
     #[must_use]
     pub fn after(self, duration: Duration) -> Self {
@@ -52,6 +60,14 @@ impl Timestamp {
         let micros = self.0.saturating_sub(earlier.0);
         Duration::from_micros(u64::try_from(micros).unwrap_or(0))
     }
+}
+
+/// The IANA time zone with this name, in any case, spelled as IANA does; `None` if there is none.
+///
+/// The zones are those that the program was built with, so that every node knows the same ones.
+pub fn time_zone(name: &str) -> Option<String> {
+    let zone = jiff::tz::TimeZoneDatabase::bundled().get(name).ok()?;
+    zone.iana_name().map(str::to_owned)
 }
 
 impl fmt::Display for Timestamp {
@@ -193,6 +209,18 @@ mod tests {
         assert_eq!(instant.to_string(), "2026-11-23T12:30:04.123456Z");
         assert_eq!("2026-11-23T13:30:04.123456+01:00".parse(), Ok(instant));
         assert_eq!("yesterday".parse::<Timestamp>(), Err(TimestampError));
+    }
+
+    #[test]
+    fn a_day_has_one_spelling_and_a_zone_the_one_of_iana() {
+        let midnight = "2026-11-23T00:00:00Z".parse().ok();
+        assert_eq!(Timestamp::of_day("2026-11-23"), midnight);
+        for wrong in ["20261123", "2026-02-30", "2026-11-23T00:00:00Z", "", "23.11.2026"] {
+            assert_eq!(Timestamp::of_day(wrong), None, "{wrong}");
+        }
+        assert_eq!(time_zone("europe/berlin").as_deref(), Some("Europe/Berlin"));
+        assert_eq!(time_zone("UTC").as_deref(), Some("UTC"));
+        assert_eq!(time_zone("Mars/Olympus"), None);
     }
 
     #[test]

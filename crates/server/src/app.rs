@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use prometheus_client::registry::Registry;
 use tidings_bus::{Bus, Tasks};
+use tidings_customers::{Customers, NoSubscriptions};
 use tidings_db::{Db, LeaseClock, Location, Options, WriterMode};
 use tidings_egress::{Egress, Policy};
 use tidings_identity::{Identity, OperatorKey};
@@ -108,6 +109,8 @@ impl App {
         let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         let webhooks =
             Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
+        // With no billing there are no subscriptions to pause, and so none are.
+        let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
         let engine = Engine::start(EngineParts {
             db: db.clone(),
             vault: Arc::clone(&vault),
@@ -117,12 +120,19 @@ impl App {
             name,
         })
         .await?;
-        let runner = RunnerBuilder::default()
+        let mut runner = RunnerBuilder::default()
             .sweep(tidings_identity::jobs::last_used(&identity))
             .sweep(tidings_webhooks::jobs::forget_publications())
             .sweep(wiring::idempotent_replies())
-            .reaction(tidings_webhooks::jobs::EventActivity)
-            .build(db.clone(), bus.clone(), Leases::new(db.clone(), engine.node_id()));
+            .reaction(tidings_webhooks::jobs::EventActivity);
+        for sweep in tidings_customers::jobs::sweeps(&customers) {
+            runner = runner.sweep(sweep);
+        }
+        for handler in tidings_customers::jobs::handlers(&customers) {
+            runner = runner.job(handler);
+        }
+        let leases = Leases::new(db.clone(), engine.node_id());
+        let runner = runner.build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
         if background {
             runner.start(&tasks);
@@ -139,6 +149,7 @@ impl App {
             metrics,
         })
         .with(tidings_identity::routes(&identity))
+        .with(tidings_customers::routes(&customers))
         .with(tidings_webhooks::routes(&webhooks));
         let (operations, openapi) = (api.operations(), api.openapi());
         let probes = Probes::new(db.clone(), tasks.clone(), registry, identity.clone());

@@ -8,6 +8,7 @@ pub fn all_statements() -> Vec<&'static Statement> {
         .chain(tidings_jobs::statements())
         .chain(tidings_web::statements())
         .chain(tidings_identity::statements())
+        .chain(tidings_customers::statements())
         .chain(tidings_webhooks::statements())
         .collect()
 }

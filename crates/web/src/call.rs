@@ -95,7 +95,7 @@ impl Call {
         })
     }
 
-    /// The operation and its filters, sorted: what a cursor is sealed for.
+    /// The operation and its filters, sorted, with the body: what a cursor is sealed for.
     fn list_name(&self) -> String {
         let mut filters: Vec<(String, String)> = pairs(&self.query)
             .unwrap_or_default()
@@ -104,7 +104,8 @@ impl Call {
             .collect();
         filters.sort();
         let path: Vec<&str> = self.path.iter().map(|(_, value)| value.as_str()).collect();
-        format!("{}|{path:?}|{filters:?}", self.operation)
+        let body = String::from_utf8_lossy(&self.body);
+        format!("{}|{path:?}|{filters:?}|{body}", self.operation)
     }
 
     fn cursors<'a>(&'a self, list: &'a str) -> Cursors<'a> {

@@ -201,15 +201,39 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
         Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
     {
-        let before = self.registered.len();
+        self.push_list(op, handler);
+        self
+    }
+
+    /// Adds an operation that reads a list, with criteria too large for a query string. The page is
+    /// asked for in the query string all the same.
+    #[must_use]
+    pub fn list_by_post<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
+    {
+        let op = Op { status: 200, silent: Some("it only reads"), ..op };
+        self.push_list(op, handler);
+        self
+    }
+
+    fn push_list<I, V, F, Fut>(&mut self, op: Op, handler: F)
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
+    {
         self.push_read(op, move |state, call, input| {
             let listed = handler(state, call, input);
             async move { listed.await.map(Answer::new) }
         });
-        if let Some(added) = self.registered.get_mut(before) {
+        if let Some(added) = self.registered.last_mut() {
             added.described.paging();
         }
-        self
     }
 
     /// Adds an operation that changes something. Its handler can only answer what was committed.

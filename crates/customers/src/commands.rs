@@ -1,0 +1,192 @@
+//! What callers send, besides profiles and criteria.
+
+use serde::Deserialize;
+use tidings_events::customers::{CustomerActivityType, CustomerStatus};
+use tidings_kernel::Problem;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::activity::is_callers;
+use crate::criteria::Criteria;
+use crate::validation::{Faults, read_currency};
+
+/// The longest reason, in characters.
+pub(crate) const REASON_CHARS_MAX: usize = 500;
+/// The longest title, subject or name, in characters.
+const TITLE_CHARS_MAX: usize = 200;
+/// The longest description, in characters.
+const DESCRIPTION_CHARS_MAX: usize = 2_000;
+/// The longest note, in characters.
+const CONTENT_CHARS_MAX: usize = 10_000;
+/// The longest name of an order, in characters.
+const ORDER_CHARS_MAX: usize = 100;
+/// The ends of a segment's priority.
+const PRIORITIES: std::ops::RangeInclusive<i64> = 0..=1_000;
+
+/// Changes where a customer stands.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SetStatus {
+    /// Where the customer stands from now on.
+    pub status: CustomerStatus,
+    /// Why, at most 500 characters. A suspension's is `manual`, which is the default,
+    /// `non_payment`, `fraud` or `compliance`.
+    pub reason: Option<String>,
+}
+
+/// Deletes a customer.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct DeleteCustomer {
+    /// Whether the record is erased at once; otherwise it can be restored for 30 days.
+    #[serde(default)]
+    pub hard_delete: bool,
+    /// Why, at most 500 characters. It is in the event, so leave the person's name out of it.
+    pub reason: Option<String>,
+}
+
+impl DeleteCustomer {
+    /// The same, tidied; or what is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Problem> {
+        self.reason = check_reason(self.reason, "?reason")?;
+        Ok(self)
+    }
+}
+
+/// A reason, tidied; or what is wrong with it, at `pointer`.
+pub(crate) fn check_reason(
+    reason: Option<String>,
+    pointer: &str,
+) -> Result<Option<String>, Problem> {
+    let mut faults = Faults::default();
+    let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    if let Some(text) = &reason {
+        faults.bounded(pointer, text, REASON_CHARS_MAX);
+    }
+    faults.or(reason)
+}
+
+/// Writes a note about a customer.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AddNote {
+    /// What it is about, at most 200 characters.
+    pub subject: Option<String>,
+    /// What it says, 1 to 10,000 characters.
+    pub content: String,
+    /// Whether only the tenant's people see it.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub is_internal: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+impl AddNote {
+    /// The same, tidied; or everything that is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        faults.optional("subject", &mut self.subject, TITLE_CHARS_MAX);
+        faults.needed("content", &mut self.content, CONTENT_CHARS_MAX);
+        faults.or(self)
+    }
+}
+
+/// Records a line of a customer's history.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordActivity {
+    /// What kind: any but `created`, `updated`, `status_changed` and `note_added`, which are written
+    /// when that happens.
+    pub activity_type: CustomerActivityType,
+    /// What happened, 1 to 200 characters.
+    pub title: String,
+    /// More about it, at most 2,000 characters.
+    pub description: Option<String>,
+}
+
+impl RecordActivity {
+    /// The same, tidied; or everything that is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        if !is_callers(self.activity_type) {
+            let message = "such a line is written when that happens; use another type";
+            faults.push("/activity_type".to_owned(), "invalid", message);
+        }
+        faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
+        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.or(self)
+    }
+}
+
+/// Adds a purchase to a customer's figures.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordPurchase {
+    /// The amount in minor units of `currency`, 1 or more.
+    #[schema(minimum = 1)]
+    pub amount: i64,
+    /// ISO 4217 currency; the same for all purchases of a customer.
+    pub currency: String,
+    /// The order, at most 100 characters. Each counts once for a customer, however often it is sent.
+    pub order_id: Option<String>,
+}
+
+impl RecordPurchase {
+    /// The same, tidied; or everything that is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        if self.amount < 1 {
+            faults.push("/amount".to_owned(), "out_of_range", "1 or more");
+        }
+        match read_currency(self.currency.trim()) {
+            Some(currency) => currency.code().clone_into(&mut self.currency),
+            None => {
+                faults.push("/currency".to_owned(), "invalid", "a code of ISO 4217, as in EUR");
+            }
+        }
+        faults.optional("order_id", &mut self.order_id, ORDER_CHARS_MAX);
+        faults.or(self)
+    }
+}
+
+/// Makes a segment.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSegment {
+    /// Its name, 1 to 200 characters, unique in any case.
+    pub name: String,
+    /// What it is for, at most 2,000 characters.
+    pub description: Option<String>,
+    /// Whom it is for: what a search takes, but for `segment_id` and `include_deleted`.
+    #[serde(default)]
+    pub criteria: Criteria,
+    /// Whether its members are found by its criteria, every 15 minutes; otherwise people put them in.
+    #[serde(default = "yes")]
+    #[schema(default = true)]
+    pub is_dynamic: bool,
+    /// Which dynamic segment gets a customer whom two want: the higher one, 0 to 1,000.
+    #[serde(default)]
+    #[schema(minimum = 0, maximum = 1000, default = 0)]
+    pub priority: i64,
+}
+
+impl CreateSegment {
+    /// The same, tidied; or everything that is wrong with it.
+    pub fn checked(mut self) -> Result<Self, Problem> {
+        let mut faults = Faults::default();
+        faults.needed("name", &mut self.name, TITLE_CHARS_MAX);
+        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        self.criteria = self.criteria.checked_for_segment(&mut faults);
+        if self.is_dynamic && self.criteria == Criteria::default() {
+            let message = "a dynamic segment says whom it is for";
+            faults.push("/criteria".to_owned(), "required", message);
+        }
+        if !PRIORITIES.contains(&self.priority) {
+            faults.push("/priority".to_owned(), "out_of_range", "0 to 1,000");
+        }
+        faults.or(self)
+    }
+}

@@ -1,0 +1,391 @@
+//! A customer and its changes. Each consumes the state and gives the next one with its events.
+
+use std::time::Duration;
+
+use tidings_events::customers::{
+    CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts, CustomerPurchaseRecorded,
+    CustomerSource, CustomerStatus, CustomerUpdated,
+};
+use tidings_events::{CustomerEvent, Diff, Previous};
+use tidings_kernel::{
+    Actor, AnyId, Change, CustomerId, Entity, Metadata, SegmentId, TenantId, Timestamp, Version,
+};
+
+use crate::commands::RecordPurchase;
+use crate::criteria::fold;
+use crate::error::CustomerError;
+use crate::figures::Figures;
+use crate::number::CustomerNumber;
+use crate::profile::Profile;
+use crate::status::Move;
+use crate::validation::exponent_of;
+
+/// How long a deleted customer can be restored.
+pub(crate) const RESTORABLE: Duration = Duration::from_hours(30 * 24);
+
+/// Whether the record is there. This is no status: a deleted customer stands where it stood.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Presence {
+    /// It is there.
+    Kept,
+    /// It is deleted, and can be restored until it is erased.
+    Deleted {
+        /// When it was deleted.
+        deleted_at: Timestamp,
+        /// When it will be erased.
+        erase_at: Timestamp,
+    },
+    /// It is erased: nothing of it is stored.
+    Erased,
+}
+
+/// Somebody whom the tenant does business with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The number that people use.
+    pub number: CustomerNumber,
+    /// Where the customer stands.
+    pub status: CustomerStatus,
+    /// What callers say about it.
+    pub profile: Profile,
+    /// What is computed about it.
+    pub figures: Figures,
+    /// When somebody was last in touch with it; kept by the history.
+    pub last_contact_at: Option<Timestamp>,
+    /// Whether the record is there.
+    pub presence: Presence,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Who made it.
+    pub created_by: String,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who last changed it.
+    pub updated_by: String,
+    /// How many events it has had.
+    pub version: Version,
+}
+
+/// Who is written down for an actor: the id, or `operator`.
+pub(crate) fn who(actor: &Actor) -> String {
+    actor.id().unwrap_or_else(|| actor.kind().to_owned())
+}
+
+impl Entity for Customer {
+    type Event = CustomerEvent;
+    const KIND: &'static str = "customer";
+
+    fn id(&self) -> AnyId {
+        self.id.any()
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+
+    fn metadata(&self) -> Option<&Metadata> {
+        Some(&self.profile.metadata)
+    }
+}
+
+/// A customer that is about to be made.
+#[derive(Debug, Clone)]
+pub struct NewCustomer {
+    /// Its id.
+    pub id: CustomerId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// The number that people will use.
+    pub number: CustomerNumber,
+    /// Where it stands at first.
+    pub status: CustomerStatus,
+    /// What the caller says about it.
+    pub profile: Profile,
+    /// Where the record comes from.
+    pub source: CustomerSource,
+}
+
+impl Customer {
+    /// Makes a customer.
+    pub fn create(new: NewCustomer, by: &Actor, now: Timestamp) -> Change<Self> {
+        let NewCustomer { id, tenant_id, number, status, profile, source } = new;
+        let customer = Self {
+            id,
+            tenant_id,
+            number,
+            status,
+            profile,
+            figures: Figures::default(),
+            last_contact_at: None,
+            presence: Presence::Kept,
+            created_at: now,
+            created_by: who(by),
+            updated_at: now,
+            updated_by: who(by),
+            version: 0,
+        };
+        let event = CustomerCreated { customer: customer.facts(), source };
+        Change::new(customer, event)
+    }
+
+    /// Takes a profile and a step; `None` where that changes nothing. First `customer.updated`
+    /// tells all of it, then the step's own event tells the step.
+    pub fn update(
+        self,
+        profile: Profile,
+        step: Option<&Move>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Option<Change<Self>> {
+        let before = self.clone();
+        let status = step.map_or(self.status, |step| step.to);
+        let next = Self { profile, status, updated_at: now, updated_by: who(by), ..self };
+        let diff = next.diff(&before);
+        if diff.is_empty() {
+            return None;
+        }
+        let told = step.and_then(|step| step.event(&before, &next, by, now));
+        let change = next.updated(&diff, diff.previous());
+        Some(match told {
+            Some(event) => change.and(event),
+            None => change,
+        })
+    }
+
+    /// Puts the customer in a segment, or in none; `None` where it is there already.
+    pub fn assign(
+        self,
+        segment_id: Option<SegmentId>,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Option<Change<Self>> {
+        let profile = Profile { segment_id, ..self.profile.clone() };
+        self.update(profile, None, by, now)
+    }
+
+    /// Takes the person out of the record, which stays. No old value is told; `None` where the
+    /// person is out already.
+    pub fn anonymize(self, by: &Actor, now: Timestamp) -> Option<Change<Self>> {
+        let before = self.clone();
+        let profile = self.anonymous_profile();
+        let next = Self { profile, updated_at: now, updated_by: who(by), ..self };
+        let diff = next.diff(&before);
+        (!diff.is_empty()).then(|| next.updated(&diff, Previous::new()))
+    }
+
+    /// The profile without the person.
+    fn anonymous_profile(&self) -> Profile {
+        Profile {
+            // Nobody can have an address under .invalid (RFC 2606), and the id makes it unique.
+            email: format!("{}@anonymized.invalid", self.id),
+            first_name: "Anonymized".to_owned(),
+            last_name: "Customer".to_owned(),
+            opt_in_updates: false,
+            ..self.profile.clone().without_person()
+        }
+    }
+
+    /// Whether the person is out of the record.
+    pub fn is_anonymous(&self) -> bool {
+        self.profile == self.anonymous_profile()
+    }
+
+    /// Deletes the customer. It can be restored until it is erased.
+    pub fn delete(
+        self,
+        reason: Option<String>,
+        subscriptions_cancelled: u32,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Change<Self> {
+        let presence = Presence::Deleted { deleted_at: now, erase_at: now.after(RESTORABLE) };
+        let next = Self { presence, updated_at: now, updated_by: who(by), ..self };
+        let event = next.deleted(reason, subscriptions_cancelled, by, now);
+        Change::new(next, event)
+    }
+
+    /// Deletes the customer for good. The event names nobody.
+    pub fn delete_for_good(
+        self,
+        reason: Option<String>,
+        subscriptions_cancelled: u32,
+        by: &Actor,
+        now: Timestamp,
+    ) -> Change<Self> {
+        let next = Self { presence: Presence::Erased, ..self };
+        let event = next.deleted(reason, subscriptions_cancelled, by, now);
+        Change::new(next, event)
+    }
+
+    /// Erases a deleted customer whose time is up. `customer.deleted` told of it when it was
+    /// deleted, and named this instant; this is for the audit trail only.
+    pub fn erase(self) -> Change<Self> {
+        let event = CustomerErased {
+            customer_id: self.id,
+            customer_number: self.number.as_str().to_owned(),
+        };
+        Change::new(Self { presence: Presence::Erased, ..self }, event)
+    }
+
+    /// Brings a deleted customer back.
+    pub fn restore(self, by: &Actor, now: Timestamp) -> Result<Change<Self>, CustomerError> {
+        match self.presence {
+            Presence::Deleted { .. } => {
+                let before = self.clone();
+                let presence = Presence::Kept;
+                let next = Self { presence, updated_at: now, updated_by: who(by), ..self };
+                let diff = next.diff(&before);
+                let previous = diff.previous();
+                Ok(next.updated(&diff, previous))
+            }
+            Presence::Kept | Presence::Erased => Err(CustomerError::NotDeleted),
+        }
+    }
+
+    /// Adds a purchase to the figures.
+    pub fn purchase(
+        self,
+        purchase: RecordPurchase,
+        now: Timestamp,
+    ) -> Result<Change<Self>, CustomerError> {
+        let RecordPurchase { amount, currency, order_id } = purchase;
+        let figures = self.figures.with_purchase(amount, &currency, now)?;
+        let event = CustomerPurchaseRecorded {
+            customer_id: self.id,
+            amount,
+            currency_exponent: exponent_of(&currency).unwrap_or_default(),
+            currency,
+            order_id,
+        };
+        Ok(Change::new(Self { figures, ..self }, event))
+    }
+
+    /// The fields whose value differs from `before`, sorted.
+    pub fn changed_fields(&self, before: &Self) -> Vec<String> {
+        self.diff(before).changed_fields()
+    }
+
+    fn diff(&self, before: &Self) -> Diff {
+        let diff = Diff::new().field("status", &before.status, &self.status).field(
+            "deleted_at",
+            &before.deleted_at(),
+            &self.deleted_at(),
+        );
+        self.profile.diff(&before.profile, diff)
+    }
+
+    #[track_caller]
+    fn updated(self, diff: &Diff, previous: Previous) -> Change<Self> {
+        let event = CustomerUpdated {
+            customer: self.facts(),
+            changed_fields: diff.changed_fields(),
+            previous,
+            updated_at: self.updated_at,
+        };
+        Change::new(self, event)
+    }
+
+    fn deleted(
+        &self,
+        reason: Option<String>,
+        subscriptions_cancelled: u32,
+        by: &Actor,
+        now: Timestamp,
+    ) -> CustomerDeleted {
+        let (hard_delete, erase_at) = match self.presence {
+            Presence::Kept | Presence::Erased => (true, None),
+            Presence::Deleted { erase_at, .. } => (false, Some(erase_at)),
+        };
+        let anonymized = hard_delete || self.is_anonymous();
+        let named = (!anonymized).then_some(&self.profile);
+        CustomerDeleted {
+            customer_id: self.id,
+            customer_number: self.number.as_str().to_owned(),
+            email: named.map(|profile| profile.email.clone()),
+            first_name: named.map(|profile| profile.first_name.clone()),
+            last_name: named.map(|profile| profile.last_name.clone()),
+            company_name: named.and_then(|profile| profile.company_name.clone()),
+            hard_delete,
+            deleted_by: who(by),
+            reason,
+            anonymized,
+            subscriptions_cancelled,
+            deleted_at: now,
+            erase_at,
+        }
+    }
+
+    /// When the record was deleted, if it is.
+    pub fn deleted_at(&self) -> Option<Timestamp> {
+        match self.presence {
+            Presence::Deleted { deleted_at, .. } => Some(deleted_at),
+            Presence::Kept | Presence::Erased => None,
+        }
+    }
+
+    /// When the record will be erased, if it will.
+    pub fn erase_at(&self) -> Option<Timestamp> {
+        match self.presence {
+            Presence::Deleted { erase_at, .. } => Some(erase_at),
+            Presence::Kept | Presence::Erased => None,
+        }
+    }
+
+    /// What a search looks through, folded.
+    pub fn search_text(&self) -> String {
+        let Profile { email, first_name, last_name, .. } = &self.profile;
+        let Profile { display_name, company_name, phone, mobile, external_id, .. } = &self.profile;
+        let needed = [self.number.as_str(), email, first_name, last_name].into_iter();
+        let maybe = [display_name, company_name, phone, mobile, external_id].into_iter();
+        let parts: Vec<&str> = needed.chain(maybe.flatten().map(String::as_str)).collect();
+        fold(&parts.join(" "))
+    }
+
+    /// What every event says about the customer.
+    pub fn facts(&self) -> CustomerFacts {
+        let profile = self.profile.clone();
+        CustomerFacts {
+            customer_id: self.id,
+            customer_number: self.number.as_str().to_owned(),
+            email: profile.email,
+            email_verified: profile.email_verified,
+            first_name: profile.first_name,
+            last_name: profile.last_name,
+            display_name: profile.display_name,
+            company_name: profile.company_name,
+            customer_type: profile.customer_type,
+            tier: profile.tier,
+            status: self.status,
+            phone: profile.phone,
+            country: profile.country,
+            timezone: profile.timezone,
+            preferred_language: profile.preferred_language,
+            tags: profile.tags,
+            segment_id: profile.segment_id,
+            assigned_to: profile.assigned_to,
+            external_id: profile.external_id,
+            source_system: profile.source_system,
+            currency: profile.currency,
+            created_at: self.created_at,
+        }
+    }
+
+    /// Whole days since the customer was won.
+    pub fn tenure_days(&self, now: Timestamp) -> i64 {
+        let won = self.profile.acquisition_date.as_deref().and_then(Timestamp::of_day);
+        let days = now.since(won.unwrap_or(self.created_at)).as_secs() / (24 * 3_600);
+        i64::try_from(days).unwrap_or(i64::MAX)
+    }
+}
+
+#[cfg(test)]
+#[path = "customer_tests.rs"]
+mod tests;

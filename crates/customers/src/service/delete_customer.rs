@@ -1,0 +1,61 @@
+//! Deletes a customer, so that it can be restored or for good; and erases it when its time is up.
+
+use tidings_db::UnitOfWork;
+use tidings_events::customers::CustomerActivityType;
+use tidings_kernel::{CustomerId, Version};
+
+use crate::commands::DeleteCustomer;
+use crate::customer::Presence;
+use crate::error::CustomerError;
+use crate::service::history::{self, Line};
+use crate::service::{Customers, get, get_for_change};
+
+impl Customers {
+    /// Deletes a customer; its subscriptions end first. What is deleted already is not found.
+    pub async fn delete_customer(
+        &self,
+        work: &mut UnitOfWork,
+        id: CustomerId,
+        expected: Option<Version>,
+        input: DeleteCustomer,
+    ) -> Result<(), CustomerError> {
+        let DeleteCustomer { hard_delete, reason } = input.checked()?;
+        let customer = get_for_change(work, id, expected).await?;
+        let cancelled = self.subscriptions.cancel_for(work, id).await?.count();
+        let (by, now) = (work.ctx().actor.clone(), work.now());
+        if hard_delete {
+            work.apply(customer.delete_for_good(reason, cancelled, &by, now)).await?;
+            return Ok(());
+        }
+        work.apply(customer.delete(reason, cancelled, &by, now)).await?;
+        let line = Line {
+            customer_id: id,
+            activity_type: CustomerActivityType::Updated,
+            title: "Customer deleted",
+            description: None,
+        };
+        history::write(work, vec![line]).await?;
+        Ok(())
+    }
+
+    /// Erases a deleted customer whose time is up; one that was restored meanwhile stays.
+    pub(crate) async fn erase_customer(
+        &self,
+        work: &mut UnitOfWork,
+        id: CustomerId,
+    ) -> Result<(), CustomerError> {
+        let customer = match get(work, id).await {
+            Ok(customer) => customer,
+            Err(CustomerError::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let now = work.now();
+        match customer.presence {
+            Presence::Deleted { erase_at, .. } if erase_at <= now => {
+                work.apply(customer.erase()).await?;
+                Ok(())
+            }
+            Presence::Deleted { .. } | Presence::Kept | Presence::Erased => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,8 @@
+//! The verbs over a database, with their jobs.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on panics")]
+
+mod deletion;
+mod segments;
+mod verbs;
+mod world;

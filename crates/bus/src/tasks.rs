@@ -11,6 +11,9 @@ use tokio_util::task::TaskTracker;
 /// The longest pause before a loop that failed is started again.
 const RESTART_MAX: Duration = Duration::from_secs(30);
 
+/// Tasks have so long to end.
+const END: Duration = Duration::from_secs(10);
+
 /// Says that the program ends.
 pub type Shutdown = CancellationToken;
 
@@ -101,10 +104,15 @@ impl Tasks {
             while !shutdown.is_cancelled() {
                 let began = Instant::now();
                 // A task of its own, so that its panic ends it and nothing else.
-                let ended = tracker.spawn(make(pulse.clone())).await;
-                if shutdown.is_cancelled() {
-                    return;
-                }
+                let mut running = tracker.spawn(make(pulse.clone()));
+                let ended = tokio::select! {
+                    ended = &mut running => ended,
+                    () = shutdown.cancelled() => {
+                        // What must be finished was drained before; the rest is in the database.
+                        running.abort();
+                        return;
+                    }
+                };
                 if began.elapsed() > RESTART_MAX {
                     pause = Duration::from_millis(100);
                 }
@@ -123,10 +131,12 @@ impl Tasks {
         self.0.beats.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Tells every task to end and waits for them.
+    /// Tells every task to end and waits for them, though not for ever.
     pub async fn end(&self) {
         self.0.shutdown.cancel();
         self.0.tracker.close();
-        self.0.tracker.wait().await;
+        if tokio::time::timeout(END, self.0.tracker.wait()).await.is_err() {
+            tracing::warn!(tasks = self.0.tracker.len(), "tasks were left behind after {END:?}");
+        }
     }
 }

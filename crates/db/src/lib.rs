@@ -30,7 +30,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use rand::Rng;
@@ -141,7 +141,7 @@ struct Inner {
     seed: IdSeed,
     lease_clock: LeaseClock,
     requests: AtomicU64,
-    sink: OnceLock<Arc<dyn CommitSink>>,
+    sinks: std::sync::RwLock<Vec<Arc<dyn CommitSink>>>,
     node: std::sync::RwLock<Uuid>,
     livemodes: std::sync::Mutex<HashMap<TenantId, bool>>,
 }
@@ -194,7 +194,7 @@ impl Db {
             seed,
             lease_clock,
             requests: AtomicU64::new(0),
-            sink: OnceLock::new(),
+            sinks: std::sync::RwLock::default(),
             node: std::sync::RwLock::new(Uuid::nil()),
             livemodes: std::sync::Mutex::default(),
         })))
@@ -231,11 +231,9 @@ impl Db {
         &self.0.clock
     }
 
-    /// Sets who is handed what was committed. Only the first call counts.
-    pub fn set_sink(&self, sink: Arc<dyn CommitSink>) {
-        // A second sink would be a bug in the wiring, which has one place.
-        let first = self.0.sink.set(sink).is_ok();
-        debug_assert!(first, "one sink");
+    /// Adds somebody who is handed what was committed.
+    pub fn add_sink(&self, sink: Arc<dyn CommitSink>) {
+        self.0.sinks.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(sink);
     }
 
     /// Sets the node that dispatch pointers are born leased to.
@@ -508,9 +506,11 @@ impl Db {
 
 impl Inner {
     fn hand_over(&self, events: &[CommittedEvent]) {
-        if !events.is_empty()
-            && let Some(sink) = self.sink.get()
-        {
+        if events.is_empty() {
+            return;
+        }
+        let sinks = self.sinks.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for sink in sinks.iter() {
             sink.committed(events);
         }
     }

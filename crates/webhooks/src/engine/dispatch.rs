@@ -10,14 +10,14 @@ use tidings_events::CommittedEvent;
 use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
 use tokio::sync::mpsc;
 
-use super::Engine;
+use super::{Engine, Inbound};
 use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
 use super::settle::Settled;
 
 /// Takes what was committed and fans it out, for ever.
 pub(super) async fn run(
     engine: Engine,
-    inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<CommittedEvent>>>,
+    inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<Inbound>>>,
     pulse: Pulse,
 ) {
     let mut inbox = inbox.lock().await;
@@ -33,14 +33,14 @@ pub(super) async fn run(
             return;
         }
         // High before normal before low; within one priority as they were committed.
-        batch.sort_by_key(|event| event.priority);
-        let tenants: BTreeSet<TenantId> = batch.iter().map(|event| event.tenant_id).collect();
+        batch.sort_by_key(|inbound| inbound.event.priority);
+        let tenants: BTreeSet<TenantId> = batch.iter().map(|inbound| inbound.event.tenant_id).collect();
         let tenants: Vec<TenantId> = tenants.into_iter().collect();
         if let Err(error) = engine.0.directory.refresh(&tenants).await {
             give_up(&engine, &mut batch, &error);
             continue;
         }
-        for event in batch.drain(..) {
+        for Inbound { event, _busy } in batch.drain(..) {
             let event_id = event.event_id;
             if let Err(error) = fan_out(&engine, event).await {
                 give_up_one(&engine, event_id, &error);
@@ -50,9 +50,9 @@ pub(super) async fn run(
 }
 
 /// Leaves events to their pointers: recovery takes them up again.
-fn give_up(engine: &Engine, batch: &mut Vec<CommittedEvent>, error: &DbError) {
-    for event in batch.drain(..) {
-        give_up_one(engine, event.event_id, error);
+fn give_up(engine: &Engine, batch: &mut Vec<Inbound>, error: &DbError) {
+    for inbound in batch.drain(..) {
+        give_up_one(engine, inbound.event.event_id, error);
     }
 }
 
@@ -84,7 +84,7 @@ pub(super) async fn plan_pairs(
         return;
     }
     let shared =
-        Arc::new(FanOut::new(tenant_id, event_id, (name, priority), body, pairs.len()));
+        Arc::new(FanOut::new(event_id, (name, priority), body, pairs.len()));
     for subscription_id in pairs {
         engine.enqueue(Item {
             event: Arc::clone(&shared),

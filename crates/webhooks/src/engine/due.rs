@@ -73,7 +73,7 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
 fn take_up(engine: &Engine, due: DueDelivery) {
     let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
     engine.enqueue(Item {
-        event: Arc::new(FanOut::without_pointer(tenant_id, event_id, name, body)),
+        event: Arc::new(FanOut::without_pointer(event_id, name, body)),
         tenant_id,
         subscription_id,
         delivery_id: id,

@@ -12,7 +12,6 @@ use tidings_vault::sha256;
 /// An event that is being fanned out.
 #[derive(Debug)]
 pub(crate) struct FanOut {
-    pub(crate) tenant_id: TenantId,
     pub(crate) event_id: EventId,
     pub(crate) id_text: String,
     pub(crate) name: EventName,
@@ -26,7 +25,6 @@ pub(crate) struct FanOut {
 impl FanOut {
     /// An event with a pointer, that goes to `pairs` endpoints.
     pub(crate) fn new(
-        tenant_id: TenantId,
         event_id: EventId,
         (name, priority): (EventName, Priority),
         body: Bytes,
@@ -34,12 +32,11 @@ impl FanOut {
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(pairs);
-        Self { tenant_id, event_id, id_text, name, priority, body, open, has_pointer: true }
+        Self { event_id, id_text, name, priority, body, open, has_pointer: true }
     }
 
     /// An event whose delivery has a row already.
     pub(crate) fn without_pointer(
-        tenant_id: TenantId,
         event_id: EventId,
         name: EventName,
         body: Bytes,
@@ -47,7 +44,7 @@ impl FanOut {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
         let priority = Priority::Normal;
-        Self { tenant_id, event_id, id_text, name, priority, body, open, has_pointer: false }
+        Self { event_id, id_text, name, priority, body, open, has_pointer: false }
     }
 
     /// Says that one more pair has its row, and whether it was the last.

@@ -24,7 +24,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
-use tidings_bus::{Activity, Bus, Tasks, Topic};
+use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
 use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
@@ -46,7 +46,6 @@ const IN_FLIGHT_MAX: usize = 512;
 
 pub(crate) struct Inner {
     pub(crate) db: Db,
-    pub(crate) vault: Arc<Vault>,
     pub(crate) egress: Egress,
     pub(crate) bus: Bus,
     pub(crate) tasks: Tasks,
@@ -54,7 +53,7 @@ pub(crate) struct Inner {
     pub(crate) metrics: EngineMetrics,
     /// What is under way in memory: what a drain, and a test, waits for.
     pub(crate) activity: Activity,
-    inbox: mpsc::Sender<CommittedEvent>,
+    inbox: mpsc::Sender<Inbound>,
     outcomes: mpsc::Sender<Settled>,
     lanes: Mutex<HashMap<WebhookSubscriptionId, Arc<Lane>>>,
     /// Events whose pointer this process works on, so that recovery does not take them again.
@@ -71,6 +70,12 @@ pub(crate) struct Inner {
     draining: AtomicBool,
 }
 
+/// An event on its way from the commit to its fan-out; it counts as under way.
+struct Inbound {
+    event: CommittedEvent,
+    _busy: Busy,
+}
+
 /// The delivery engine of one process.
 #[derive(Clone)]
 pub struct Engine(pub(crate) Arc<Inner>);
@@ -83,7 +88,7 @@ impl std::fmt::Debug for Engine {
 
 /// The receiving ends of the engine's queues, held by its loops.
 struct Queues {
-    inbox: mpsc::Receiver<CommittedEvent>,
+    inbox: mpsc::Receiver<Inbound>,
     outcomes: mpsc::Receiver<Settled>,
 }
 
@@ -112,10 +117,9 @@ impl Engine {
         let (outcomes, outcomes_end) = mpsc::channel(4 * limits::SETTLE_BATCH_MAX);
         let node_id = membership::join(&db, &name).await?;
         let engine = Self(Arc::new(Inner {
-            directory: Directory::new(db.clone(), Arc::clone(&vault), egress.clone()),
+            directory: Directory::new(db.clone(), vault, egress.clone()),
             lease: membership::Lease::new(db.is_shared()),
             db,
-            vault,
             egress,
             bus,
             tasks,
@@ -132,7 +136,7 @@ impl Engine {
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
-        engine.0.db.set_sink(Arc::new(engine.clone()));
+        engine.0.db.add_sink(Arc::new(engine.clone()));
         engine.run(Queues { inbox: inbox_end, outcomes: outcomes_end }, name);
         Ok(engine)
     }
@@ -268,7 +272,8 @@ impl Engine {
             return;
         }
         self.0.metrics.accepted();
-        if self.0.inbox.try_send(event).is_err() {
+        let inbound = Inbound { event, _busy: self.0.activity.begin() };
+        if self.0.inbox.try_send(inbound).is_err() {
             self.events().remove(&event_id);
             self.0.metrics.left();
             self.0.overflowed.store(true, Ordering::Release);

@@ -1,0 +1,15 @@
+//! Stories through the front door, each on both engines.
+#![expect(clippy::unwrap_used, reason = "a story that cannot go on fails, with the reason")]
+
+mod api;
+mod customers;
+mod deliveries;
+mod identity;
+mod idempotency;
+mod isolation;
+mod jobs;
+mod nodes;
+mod publishing;
+mod scenarios;
+mod statements;
+mod subscriptions;

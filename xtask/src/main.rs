@@ -1,2 +1,56 @@
-//! Development tasks.
-fn main() {}
+//! Development tasks, in Rust instead of shell: `cargo xtask <command>`.
+//!
+//! One command is one module and one arm of `run`. A task that needs a database gets one of its
+//! own from [`cluster`], which disappears with it, however it ends.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
+
+mod ci;
+mod cluster;
+mod failure;
+mod interrupts;
+mod machine;
+mod postgres;
+mod server;
+mod test;
+mod tidy;
+mod workspace;
+
+use std::process::ExitCode;
+
+use failure::Failure;
+
+const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  test [arguments of cargo test]   run the tests, with everything they need
+  postgres                         keep a throw-away PostgreSQL running until Ctrl-C
+  tidy                             check what the compiler and clippy cannot
+  ci                               everything that must pass: fmt, clippy, tidy, test";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let Some((command, rest)) = arguments.split_first() else {
+        return Err(Failure::new(USAGE));
+    };
+    match command.as_str() {
+        "test" => test::run(rest),
+        "postgres" => postgres::run(),
+        "tidy" => Ok(tidy::run()),
+        "ci" => ci::run(),
+        "help" | "--help" | "-h" => {
+            println!("{USAGE}");
+            Ok(ExitCode::SUCCESS)
+        }
+        unknown => Err(Failure::new(format!("there is no command `{unknown}`\n{USAGE}"))),
+    }
+}

@@ -1,2 +1,83 @@
-//! The binary `tidings`.
-fn main() {}
+//! The binary `tidings`: serve, migrate, doctor, and client commands.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
+
+mod args;
+mod catalog;
+mod coverage;
+mod demo;
+mod doctor;
+mod listen;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Args, Command, EventsCommand, OperatorKeyCommand};
+
+fn main() -> ExitCode {
+    let args = Args::parse();
+    logs(&args);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    match runtime.block_on(run(args)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(error.as_ref()),
+    }
+}
+
+/// What went wrong, with its causes, in one line for each.
+fn fail(error: &dyn std::error::Error) -> ExitCode {
+    eprintln!("tidings: {error}");
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        eprintln!("  because: {error}");
+        cause = error.source();
+    }
+    ExitCode::FAILURE
+}
+
+/// Logs go to standard error, so that standard output is the command's own.
+fn logs(args: &Args) {
+    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    if args.log_json {
+        logs.json().init();
+    } else {
+        logs.with_target(false).init();
+    }
+}
+
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+async fn run(args: Args) -> Result<(), Failure> {
+    match args.command {
+        Command::Serve(settings) => serve::run(settings.into_settings()?).await,
+        Command::Migrate(settings) => {
+            let engine = tidings_server::App::migrate(&settings.into_settings()?).await?;
+            println!("the {engine} database is up to date");
+            Ok(())
+        }
+        Command::Doctor(settings) => doctor::run(&settings.into_settings()?).await,
+        Command::OperatorKey(OperatorKeyCommand::Rotate(settings)) => {
+            let settings = settings.into_settings()?;
+            let key = tidings_server::App::rotate_operator_key(&settings).await?;
+            println!("operator key: {}", key.expose());
+            Ok(())
+        }
+        Command::Events(EventsCommand::List) => {
+            catalog::list();
+            Ok(())
+        }
+        Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
+        Command::Coverage { json } => {
+            coverage::print(json);
+            Ok(())
+        }
+        Command::Listen(options) => listen::run(options).await,
+        Command::Demo(options) => demo::run(options).await,
+    }
+}

@@ -1,1 +1,149 @@
-//! A typed HTTP client for the public API.
+//! An HTTP client for the public API, for the command line and the tests.
+//!
+//! It speaks to a server that its user names, over keep-alive connections, and hands answers back as
+//! they are: the status, the headers, the JSON.
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client as Hyper;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+
+/// A request that got no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    /// The address or a header cannot be written into a request.
+    #[error("this cannot be sent: {0}")]
+    Request(String),
+    /// The server could not be reached, or the connection broke.
+    #[error("no answer from {0}; is the server running?")]
+    NoAnswer(String, #[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
+    /// The bytes of the body.
+    pub bytes: Bytes,
+}
+
+impl Answer {
+    /// The body as JSON; `null` where it is none.
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
+    /// A text in the body, by JSON pointer; empty where there is none.
+    pub fn text(&self, pointer: &str) -> String {
+        self.json().pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+    }
+
+    /// The kind of a problem: the last part of its `type`.
+    pub fn problem(&self) -> String {
+        self.text("/type").rsplit('/').next().unwrap_or_default().to_owned()
+    }
+}
+
+/// A client with one credential.
+#[derive(Debug, Clone)]
+pub struct Client {
+    http: Hyper<HttpConnector, Full<Bytes>>,
+    base: String,
+    key: Option<String>,
+    headers: HeaderMap,
+}
+
+impl Client {
+    /// A client without a credential. `base` is `http://host:port`.
+    pub fn new(base: impl Into<String>) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        let http = Hyper::builder(TokioExecutor::new()).build(connector);
+        let base = base.into().trim_end_matches('/').to_owned();
+        Self { http, base, key: None, headers: HeaderMap::new() }
+    }
+
+    /// The same with a credential, over the same connections.
+    #[must_use]
+    pub fn with_key(&self, key: impl Into<String>) -> Self {
+        Self { key: Some(key.into()), ..self.clone() }
+    }
+
+    /// The same with a header in every request.
+    #[must_use]
+    pub fn with_header(&self, name: &'static str, value: &str) -> Self {
+        let mut headers = self.headers.clone();
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.insert(HeaderName::from_static(name), value);
+        }
+        Self { headers, ..self.clone() }
+    }
+
+    /// The server's address.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The credential.
+    pub fn key(&self) -> Option<&str> {
+        self.key.as_deref()
+    }
+
+    /// Sends bytes as they are.
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: impl Into<Bytes>,
+    ) -> Result<Answer, ClientError> {
+        let body: Bytes = body.into();
+        let mut request =
+            Request::builder().method(method).uri(format!("{}{path}", self.base));
+        if !body.is_empty() {
+            request = request.header(CONTENT_TYPE, "application/json");
+        }
+        if let Some(key) = &self.key {
+            request = request.header(AUTHORIZATION, format!("Bearer {key}"));
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| ClientError::Request(error.to_string()))?;
+        let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
+            ClientError::NoAnswer(self.base.clone(), error)
+        };
+        let answer = self.http.request(request).await.map_err(|error| lost(error.into()))?;
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.map_err(|error| lost(error.into()))?.to_bytes();
+        Ok(Answer { status: parts.status, headers: parts.headers, bytes })
+    }
+
+    /// `GET`.
+    pub async fn get(&self, path: &str) -> Result<Answer, ClientError> {
+        self.send(Method::GET, path, Bytes::new()).await
+    }
+
+    /// `POST` with a JSON body.
+    pub async fn post(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.send(Method::POST, path, body.to_string()).await
+    }
+
+    /// `PATCH` with a JSON body.
+    pub async fn patch(&self, path: &str, body: &Value) -> Result<Answer, ClientError> {
+        self.send(Method::PATCH, path, body.to_string()).await
+    }
+
+    /// `DELETE`.
+    pub async fn delete(&self, path: &str) -> Result<Answer, ClientError> {
+        self.send(Method::DELETE, path, Bytes::new()).await
+    }
+}

@@ -7,6 +7,7 @@ CREATE TABLE webhook_subscriptions (
     events {text} NOT NULL,
     description {text},
     headers {bytes} NOT NULL,
+    header_names {text} NOT NULL,
     retry_policy {text} NOT NULL,
     timeout_seconds {int} NOT NULL,
     is_active {bool} NOT NULL,
@@ -31,14 +32,14 @@ CREATE TABLE webhook_generations (
     changed_at {int} NOT NULL
 ) {clustered};
 
--- One row for each event and subscription, from its first outcome on.
+-- One row for each event and subscription, from its first outcome on. The id is derived from the
+-- pair and the origin, so the primary key is what makes a pair unique.
 CREATE TABLE deliveries (
     tenant_id {uuid} NOT NULL,
     id {uuid} NOT NULL,
     event_id {uuid} NOT NULL,
     subscription_id {uuid} NOT NULL,
     origin {text} NOT NULL,
-    origin_key {text} NOT NULL,
     event_name {text} NOT NULL,
     status {text} NOT NULL,
     attempts {int} NOT NULL,
@@ -51,7 +52,6 @@ CREATE TABLE deliveries (
     updated_at {int} NOT NULL,
     PRIMARY KEY (tenant_id, id)
 ) {clustered};
-CREATE UNIQUE INDEX deliveries_by_pair ON deliveries (tenant_id, event_id, subscription_id, origin_key);
 CREATE INDEX deliveries_by_subscription ON deliveries (tenant_id, subscription_id, id);
 CREATE INDEX deliveries_due ON deliveries (next_attempt_at) WHERE next_attempt_at IS NOT NULL;
 

@@ -136,11 +136,11 @@ impl Statement {
                     Cow::Owned(format!("{head} VALUES ({}) {tail}", marks.join(", ")))
                 }
             };
-            lists(text, "IN_UUIDS(", |n| format!("IN (SELECT unhex(value) FROM json_each({n}))"))
-                .pipe(|text| {
-                    lists(text, "IN_TEXTS(", |n| format!("IN (SELECT value FROM json_each({n}))"))
-                })
-                .replace('$', "?")
+            let mut text = text;
+            for (word, render) in SQLITE_WORDS {
+                text = replace(text, word, render);
+            }
+            text.replace('$', "?")
         })
     }
 
@@ -157,9 +157,11 @@ impl Statement {
                     return format!("{head} SELECT * FROM {} {tail}", arrays(columns));
                 }
             };
-            lists(text, "IN_UUIDS(", |n| format!("= ANY({n}::uuid[])"))
-                .pipe(|text| lists(text, "IN_TEXTS(", |n| format!("= ANY({n}::text[])")))
-                .into_owned()
+            let mut text = Cow::Borrowed(text);
+            for (word, render) in POSTGRES_WORDS {
+                text = replace(text, word, render);
+            }
+            text.into_owned()
         })
     }
 
@@ -177,21 +179,28 @@ impl Statement {
     }
 }
 
-/// Reads well in a chain.
-trait Pipe: Sized {
-    fn pipe<T>(self, f: impl FnOnce(Self) -> T) -> T {
-        f(self)
-    }
-}
-impl Pipe for Cow<'_, str> {}
+/// Words of the shared dialect that the engines say differently, each around one parameter.
+/// `ABSENT_…` is `IS NULL` for a parameter whose type PostgreSQL could not guess.
+type Words = &'static [(&'static str, fn(&str) -> String)];
+
+const SQLITE_WORDS: Words = &[
+    ("IN_UUIDS(", |n| format!("IN (SELECT unhex(value) FROM json_each({n}))")),
+    ("IN_TEXTS(", |n| format!("IN (SELECT value FROM json_each({n}))")),
+    ("ABSENT_UUID(", |n| format!("{n} IS NULL")),
+    ("ABSENT_TEXT(", |n| format!("{n} IS NULL")),
+    ("ABSENT_INT(", |n| format!("{n} IS NULL")),
+];
+
+const POSTGRES_WORDS: Words = &[
+    ("IN_UUIDS(", |n| format!("= ANY({n}::uuid[])")),
+    ("IN_TEXTS(", |n| format!("= ANY({n}::text[])")),
+    ("ABSENT_UUID(", |n| format!("{n}::uuid IS NULL")),
+    ("ABSENT_TEXT(", |n| format!("{n}::text IS NULL")),
+    ("ABSENT_INT(", |n| format!("{n}::int8 IS NULL")),
+];
 
 /// Replaces each `WORD($n)` by what `render` makes of `$n`.
-fn lists<'a>(
-    text: impl Into<Cow<'a, str>>,
-    word: &str,
-    render: impl Fn(&str) -> String,
-) -> Cow<'a, str> {
-    let text = text.into();
+fn replace<'a>(text: Cow<'a, str>, word: &str, render: &fn(&str) -> String) -> Cow<'a, str> {
     if !text.contains(word) {
         return text;
     }

@@ -260,6 +260,11 @@ impl UnitOfWork {
         self.recorded.iter().map(|recorded| &recorded.event.name)
     }
 
+    /// The event that this unit has recorded last.
+    pub fn last_event(&self) -> Option<EventId> {
+        self.recorded.last().map(|recorded| recorded.event.event_id)
+    }
+
     /// Whether the function failed only because others came in between.
     pub(crate) fn conflicted(&self) -> bool {
         self.stale || matches!(&self.conn, Conn::Postgres(conn) if conn.conflicted)

@@ -23,6 +23,12 @@ use crate::target::{Target, UrlRefused};
 #[derive(Clone)]
 pub struct Egress(Arc<Inner>);
 
+impl std::fmt::Debug for Egress {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Egress")
+    }
+}
+
 struct Inner {
     dialler: Dialler,
     pool: Pool,

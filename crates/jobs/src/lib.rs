@@ -22,7 +22,7 @@ mod sweep;
 pub use lease::Leases;
 pub use queue::{Job, JobError, JobHandler, NewJob, enqueue};
 pub use reaction::{LoggedEvent, Reaction, ReactionHandler};
-pub use runner::{JobReport, Runner, RunnerBuilder};
+pub use runner::{JobReport, Runner, RunnerBuilder, parked, report};
 pub use sweep::{Sweep, SweepItem};
 
 use tidings_db::Statement;

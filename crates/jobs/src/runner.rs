@@ -139,11 +139,6 @@ impl Runner {
         Ok(swept + queue::run_due(&self.0.db, &self.0.handlers).await?)
     }
 
-    /// Every schedule with its last and next run.
-    pub async fn report(&self) -> Result<Vec<JobReport>, DbError> {
-        report(&self.0.db).await
-    }
-
     async fn jobs_loop(self, pulse: Pulse) {
         let Inner { db, bus, .. } = &*self.0;
         loop {
@@ -204,7 +199,7 @@ impl Runner {
 }
 
 /// Every schedule with its last and next run.
-async fn report(db: &Db) -> Result<Vec<JobReport>, DbError> {
+pub async fn report(db: &Db) -> Result<Vec<JobReport>, DbError> {
     let rows = sweep::report(db).await?;
     Ok(rows
         .into_iter()
@@ -219,11 +214,9 @@ async fn report(db: &Db) -> Result<Vec<JobReport>, DbError> {
         .collect())
 }
 
-impl Runner {
-    /// What is parked: jobs by kind and events by reaction.
-    pub async fn parked(&self) -> Result<Vec<(String, i64)>, DbError> {
-        let mut parked = queue::parked(&self.0.db).await?;
-        parked.extend(reaction::parked(&self.0.db).await?);
-        Ok(parked)
-    }
+/// What is parked: jobs by kind and events by reaction.
+pub async fn parked(db: &Db) -> Result<Vec<(String, i64)>, DbError> {
+    let mut parked = queue::parked(db).await?;
+    parked.extend(reaction::parked(db).await?);
+    Ok(parked)
 }

@@ -33,8 +33,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Patch<T> {
     }
 }
 
-impl<T: utoipa::ToSchema> utoipa::PartialSchema for Patch<T> {
-    fn schema() -> RefOr<Schema> {
+// The trait from which utoipa derives the schema of generic types; it has no public name.
+impl<T: utoipa::ToSchema> utoipa::__dev::ComposeSchema for Patch<T> {
+    fn compose(_: Vec<RefOr<Schema>>) -> RefOr<Schema> {
         use utoipa::openapi::schema::{ObjectBuilder, OneOfBuilder, Type};
         OneOfBuilder::new()
             .item(T::schema())

@@ -1,1 +1,30 @@
-//! The composition root.
+//! The composition root: the one place that knows every part.
+//!
+//! **The cast.** [`Settings`] say what is wanted. A [`DataDir`] holds the lock, the root key and,
+//! by default, the database. An [`App`] is everything wired together. [`serve`] lets requests in.
+//!
+//! **The plot.** Settings become a database, a vault and a dialler; those become the domains'
+//! services; those become routes, jobs and the engine. At the end everything is drained in the
+//! opposite order.
+//!
+//! **The reasons.** No domain knows another, and none reads a setting: what they need of each other
+//! and of the outside is handed to them here.
+
+mod app;
+mod coverage;
+mod data_dir;
+mod diagnosis;
+mod probes;
+mod serve;
+mod settings;
+mod statements;
+mod wiring;
+
+pub use app::{App, Parts};
+pub use coverage::{Coverage, CoverageCategory, CoverageType, coverage};
+pub use data_dir::{DataDir, DataDirError};
+pub use diagnosis::Diagnosis;
+pub use serve::serve;
+pub use tidings_bus::Shutdown;
+pub use settings::{Settings, SettingsError, StartError};
+pub use statements::all_statements;

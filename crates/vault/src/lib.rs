@@ -51,7 +51,7 @@ pub struct SealError;
 
 enum Randomness {
     System,
-    Seeded(Mutex<StdRng>),
+    Seeded(Box<Mutex<StdRng>>),
 }
 
 /// The root key and the source of randomness.
@@ -93,7 +93,7 @@ impl Vault {
 
     /// A vault whose secrets are the same on every run, for tests.
     pub fn seeded(seed: u64) -> Self {
-        let randomness = Randomness::Seeded(Mutex::new(StdRng::seed_from_u64(seed)));
+        let randomness = Randomness::Seeded(Box::new(Mutex::new(StdRng::seed_from_u64(seed))));
         Self::with(&[7; ROOT_KEY_BYTES], randomness)
     }
 

@@ -65,27 +65,23 @@ impl Call {
 
     /// Which part of a list is wanted.
     pub fn page(&self) -> Result<PageParams, Problem> {
-        let mut params = PageParams::default();
+        let mut params = PageParams { limit: self.limit()?, after: None };
         for (name, value) in pairs(&self.query)? {
-            match name.as_str() {
-                "limit" => {
-                    params.limit = value
-                        .parse()
-                        .ok()
-                        .filter(|limit| (1..=limits::PAGE_ROWS_MAX).contains(limit))
-                        .ok_or_else(|| {
-                            Problem::invalid_field(
-                                "?limit",
-                                "out_of_range",
-                                format!("a whole number from 1 to {}", limits::PAGE_ROWS_MAX),
-                            )
-                        })?;
-                }
-                "cursor" | "after" => params.after = Some(self.open_cursor(&name, &value)?),
-                _ => {}
+            if matches!(name.as_str(), "cursor" | "after") {
+                params.after = Some(self.open_cursor(&name, &value)?);
             }
         }
         Ok(params)
+    }
+
+    /// How many rows of a list are wanted.
+    pub fn limit(&self) -> Result<i64, Problem> {
+        let Some(text) = self.query_value("limit") else { return Ok(limits::PAGE_ROWS_DEFAULT) };
+        let limit = text.parse().ok().filter(|n| (1..=limits::PAGE_ROWS_MAX).contains(n));
+        limit.ok_or_else(|| {
+            let message = format!("a whole number from 1 to {}", limits::PAGE_ROWS_MAX);
+            Problem::invalid_field("?limit", "out_of_range", message)
+        })
     }
 
     fn open_cursor(&self, name: &str, value: &str) -> Result<Cursor, Problem> {

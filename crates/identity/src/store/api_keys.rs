@@ -22,7 +22,7 @@ tidings_db::statements! {
         FROM api_keys WHERE id = $1";
     query LIST = "SELECT tenant_id, id, name, prefix, secret_hash, previous_hash, \
         previous_until, scopes, expires_at, revoked_at, last_used_at, created_at, version \
-        FROM api_keys WHERE tenant_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3";
+        FROM api_keys WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query COUNT_LIVE = "SELECT COUNT(*) FROM api_keys WHERE tenant_id = $1 AND revoked_at IS NULL";
     bulk TOUCH (uuid, uuid, int) =
         "UPDATE api_keys SET last_used_at = $3 WHERE tenant_id = $1 AND id = $2",

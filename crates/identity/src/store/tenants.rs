@@ -13,7 +13,7 @@ tidings_db::statements! {
     query GET = "SELECT tenant_id, name, livemode, status, suspended_reason, created_at, \
         updated_at, version FROM tenants WHERE tenant_id = $1";
     across query LIST = "SELECT tenant_id, name, livemode, status, suspended_reason, created_at, \
-        updated_at, version FROM tenants WHERE ($1 IS NULL OR tenant_id < $1) \
+        updated_at, version FROM tenants WHERE (ABSENT_UUID($1) OR tenant_id < $1) \
         ORDER BY tenant_id DESC LIMIT $2";
 }
 

@@ -1,0 +1,167 @@
+//! The command line. Every setting is also a `TIDINGS_…` variable and a field of the TOML file.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand};
+use ipnet::IpNet;
+use tidings_server::Settings;
+
+/// A multi-tenant business platform: every change of state is a signed webhook.
+#[derive(Debug, Parser)]
+#[command(name = "tidings", version)]
+pub(crate) struct Args {
+    /// What is logged: a level, or `target=level` pairs.
+    #[arg(long, env = "TIDINGS_LOG", default_value = "info", global = true)]
+    pub(crate) log: String,
+    /// Logs as JSON, a line each.
+    #[arg(long, env = "TIDINGS_LOG_JSON", global = true)]
+    pub(crate) log_json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What is to be done.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the server.
+    Serve(SettingsArgs),
+    /// Bring the database's schema up to date, and do nothing else.
+    Migrate(SettingsArgs),
+    /// Say how the installation is, and what to do about what is not well.
+    Doctor(SettingsArgs),
+    /// The operator's key.
+    #[command(subcommand)]
+    OperatorKey(OperatorKeyCommand),
+    /// The catalog of events.
+    #[command(subcommand)]
+    Events(EventsCommand),
+    /// Which of the promised events provably fire.
+    Coverage {
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// A receiver on this machine: verifies each webhook and prints it.
+    Listen(ListenArgs),
+    /// A server and a receiver, wired together: see a webhook arrive in a minute.
+    Demo(DemoArgs),
+}
+
+/// The operator's key.
+#[derive(Debug, Subcommand)]
+pub(crate) enum OperatorKeyCommand {
+    /// Replace it, while no server runs; the old one opens nothing any more.
+    Rotate(SettingsArgs),
+}
+
+/// The catalog of events.
+#[derive(Debug, Subcommand)]
+pub(crate) enum EventsCommand {
+    /// Every type.
+    List,
+    /// One type with its schema and an example.
+    Show {
+        /// The name: customer.created
+        event_type: String,
+    },
+}
+
+/// Where things lie.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct SettingsArgs {
+    /// A TOML file with the same settings, below flags and variables.
+    #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The data directory [default: data]
+    #[arg(long, env = "TIDINGS_DATA", value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where to listen [default: 127.0.0.1:8080]
+    #[arg(long, env = "TIDINGS_LISTEN", value_name = "ADDR:PORT")]
+    listen: Option<SocketAddr>,
+    /// postgres://…; without it SQLite in the data directory
+    #[arg(long, env = "TIDINGS_DATABASE", value_name = "URL", hide_env_values = true)]
+    database: Option<String>,
+    /// Connections to PostgreSQL [default: 20]
+    #[arg(long, env = "TIDINGS_DATABASE_CONNECTIONS", value_name = "N")]
+    database_connections: Option<usize>,
+    /// Open loopback to webhooks, and nothing else; for a receiver on this machine
+    #[arg(long, env = "TIDINGS_DEV")]
+    dev: bool,
+    /// A listener of its own for /metrics, without a key
+    #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "ADDR:PORT")]
+    metrics_listen: Option<SocketAddr>,
+    /// Private ranges that webhooks may reach: 10.1.0.0/16,…
+    #[arg(long, env = "TIDINGS_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
+    allow_private: Vec<IpNet>,
+    /// The operator's key, for automated installs; 32 to 256 visible ASCII characters
+    #[arg(long, env = "TIDINGS_OPERATOR_KEY", hide = true, hide_env_values = true)]
+    operator_key: Option<String>,
+    /// The root key as 64 hexadecimal digits
+    #[arg(long, env = "TIDINGS_ROOT_KEY", hide = true, hide_env_values = true)]
+    root_key: Option<String>,
+    /// A file with the root key
+    #[arg(long, env = "TIDINGS_ROOT_KEY_FILE", value_name = "FILE")]
+    root_key_file: Option<PathBuf>,
+}
+
+impl SettingsArgs {
+    /// Flags and variables over the file.
+    pub(crate) fn into_settings(self) -> Result<Settings, crate::Failure> {
+        let below = match &self.config {
+            Some(path) => Settings::read(path)?,
+            None => Settings::default(),
+        };
+        let root_key = match (&self.root_key, &self.root_key_file) {
+            (Some(key), _) => Some(key.clone()),
+            (None, Some(path)) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
+            (None, None) => None,
+        };
+        let above = Settings {
+            data: self.data,
+            listen: self.listen,
+            database: self.database,
+            database_connections: self.database_connections,
+            dev: self.dev.then_some(true),
+            metrics_listen: self.metrics_listen,
+            allow_private: self.allow_private,
+            operator_key: self.operator_key,
+            root_key,
+        };
+        Ok(above.over(below))
+    }
+}
+
+/// A receiver on this machine.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ListenArgs {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:4400", value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// The subscription's secret; without it one is made with --api-key, or nothing is verified.
+    #[arg(long, env = "TIDINGS_WEBHOOK_SECRET", hide_env_values = true, value_name = "whsec_…")]
+    pub(crate) secret: Option<String>,
+    /// The server to subscribe at.
+    #[arg(long, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8080")]
+    pub(crate) server: String,
+    /// A key of the tenant: subscribes by itself, and ends the subscription at the end.
+    #[arg(long, env = "TIDINGS_API_KEY", hide_env_values = true)]
+    pub(crate) api_key: Option<String>,
+    /// What to subscribe to.
+    #[arg(long, default_value = "*", value_delimiter = ',')]
+    pub(crate) events: Vec<String>,
+}
+
+/// A server and a receiver, wired together.
+#[derive(Debug, ClapArgs)]
+pub(crate) struct DemoArgs {
+    /// The data directory; a fresh temporary one unless told.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data: Option<PathBuf>,
+    /// Where the server listens.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDR:PORT")]
+    pub(crate) listen: SocketAddr,
+    /// End after the first webhook has arrived.
+    #[arg(long)]
+    pub(crate) once: bool,
+}

@@ -1,0 +1,64 @@
+//! `tidings serve`.
+
+use tidings_server::{App, Settings, StartError, serve};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::Failure;
+
+/// Runs the server until it is told to end; a second signal ends it at once.
+pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
+    let address = settings.listen_on();
+    let listener =
+        TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
+    let address = listener.local_addr()?;
+    let app = App::open(&settings).await?;
+    greet(&settings, &app, address);
+    if let Some(metrics) = settings.metrics_listen {
+        let listener = TcpListener::bind(metrics)
+            .await
+            .map_err(|error| StartError::Listen(metrics, error))?;
+        let (router, tasks) = (app.probes.metrics_router(), app.tasks.clone());
+        let shutdown = app.tasks.shutdown().clone();
+        app.tasks.spawn(async move { serve(listener, router, &tasks, shutdown).await });
+    }
+    let stop = tidings_shutdown()?;
+    serve(listener, app.router.clone(), &app.tasks, stop).await;
+    tracing::info!("draining");
+    app.close().await;
+    tracing::info!("ended");
+    Ok(())
+}
+
+fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) {
+    if let Some(key) = &app.new_operator_key {
+        println!("operator key (shown this once): {}", key.expose());
+    }
+    if settings.is_dev() {
+        println!("development mode: webhooks may go to this machine's loopback, nowhere else private");
+    }
+    println!("tidings listens on http://{address} with {}", app.db.engine_name());
+    println!("api: http://{address}/docs");
+}
+
+/// A token that SIGTERM or SIGINT cancels; the second of them ends the process.
+fn tidings_shutdown() -> Result<tidings_server::Shutdown, Failure> {
+    let token = tidings_server::Shutdown::new();
+    let told = token.clone();
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let wait = async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        told.cancel();
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        std::process::exit(130);
+    };
+    spawn(wait);
+    Ok(token)
+}
+
+/// Waits for signals as long as the process lives, so nobody waits for it.
+#[expect(clippy::disallowed_methods, reason = "it lives as long as the process, drain included")]
+pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
+    drop(tokio::spawn(task));
+}

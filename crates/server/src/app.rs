@@ -1,0 +1,242 @@
+//! Everything wired together.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use prometheus_client::registry::Registry;
+use tidings_bus::{Bus, Tasks};
+use tidings_db::{Db, LeaseClock, Location, Options, WriterMode};
+use tidings_egress::{Egress, Policy};
+use tidings_identity::{Identity, OperatorKey};
+use tidings_jobs::{Leases, Runner, RunnerBuilder};
+use tidings_kernel::{Clock, IdSeed, SystemClock};
+use tidings_vault::{Vault, system_random};
+use tidings_web::{Api, HttpMetrics, OperationInfo, Services};
+use tidings_webhooks::{Engine, EngineParts, Webhooks};
+
+use crate::data_dir::DataDir;
+use crate::probes::{self, Probes};
+use crate::settings::{Settings, StartError};
+use crate::wiring;
+
+/// The watchdog ends the process when a loop has not gone round for so long.
+const WATCHDOG: Duration = Duration::from_mins(1);
+/// Connections to PostgreSQL unless told.
+const CONNECTIONS: usize = 20;
+
+/// What an application is built from: the outside world, real or a test's.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The vault.
+    pub vault: Arc<Vault>,
+    /// The dialler.
+    pub egress: Egress,
+    /// The operator's key, if the operator chose it.
+    pub operator_key: Option<OperatorKey>,
+    /// Whether jobs, positions and reactions run by themselves. A test runs them when it settles.
+    pub background: bool,
+    /// How this process calls itself.
+    pub name: String,
+}
+
+/// Everything wired together.
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The identity domain.
+    pub identity: Identity,
+    /// The webhooks domain.
+    pub webhooks: Webhooks,
+    /// The delivery engine.
+    pub engine: Engine,
+    /// Jobs, sweeps, positions and reactions.
+    pub runner: Runner,
+    /// The loops.
+    pub tasks: Tasks,
+    /// The router.
+    pub router: Router,
+    /// Every operation of the API.
+    pub operations: Vec<OperationInfo>,
+    /// The OpenAPI document.
+    pub openapi: serde_json::Value,
+    /// The operator's key, where this start made it: to be printed once.
+    pub new_operator_key: Option<OperatorKey>,
+    /// Readiness.
+    pub probes: Probes,
+    /// Holds the data directory's lock.
+    _data_dir: Option<DataDir>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("App")
+    }
+}
+
+impl App {
+    /// Opens what the settings name and wires it together.
+    pub async fn open(settings: &Settings) -> Result<Self, StartError> {
+        let (db, vault, data_dir) = open_database(settings).await?;
+        let operator_key = settings
+            .operator_key
+            .as_deref()
+            .map(OperatorKey::parse)
+            .transpose()
+            .map_err(|error| StartError::Key(error.to_string()))?;
+        let policy = Policy {
+            allow_loopback: settings.is_dev(),
+            allow: settings.allow_private.clone(),
+            https_only: true,
+        };
+        let egress = Egress::new(policy, tidings_egress::Options::default())?;
+        let name = format!("{}:{}", settings.listen_on(), std::process::id());
+        let parts = Parts { db, vault, egress, operator_key, background: true, name };
+        let mut app = Self::build(parts).await?;
+        app._data_dir = Some(data_dir);
+        Ok(app)
+    }
+
+    /// Wires the parts together and starts the loops.
+    pub async fn build(parts: Parts) -> Result<Self, StartError> {
+        let Parts { db, vault, egress, operator_key, background, name } = parts;
+        let bus = Bus::new(Arc::clone(db.clock()));
+        let tasks = Tasks::default();
+        let identity = Identity::new(db.clone(), Arc::clone(&vault));
+        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
+        let webhooks =
+            Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
+        let engine = Engine::start(EngineParts {
+            db: db.clone(),
+            vault: Arc::clone(&vault),
+            egress,
+            bus: bus.clone(),
+            tasks: tasks.clone(),
+            name,
+        })
+        .await?;
+        let runner = RunnerBuilder::default()
+            .sweep(tidings_identity::jobs::last_used(&identity))
+            .sweep(tidings_webhooks::jobs::forget_publications())
+            .sweep(wiring::idempotent_replies())
+            .reaction(tidings_webhooks::jobs::EventActivity)
+            .build(db.clone(), bus.clone(), Leases::new(db.clone(), engine.node_id()));
+        runner.declare().await?;
+        if background {
+            runner.start(&tasks);
+            watch(&tasks);
+        }
+        let metrics = HttpMetrics::default();
+        let mut registry = Registry::with_prefix("tidings");
+        metrics.register(&mut registry);
+        engine.metrics().register(&mut registry);
+        let api = Api::new(Services {
+            db: db.clone(),
+            vault,
+            authenticator: identity.credentials().clone(),
+            metrics,
+        })
+        .with(tidings_identity::routes(&identity))
+        .with(tidings_webhooks::routes(&webhooks));
+        let (operations, openapi) = (api.operations(), api.openapi());
+        let probes = Probes::new(db.clone(), tasks.clone(), registry, identity.clone());
+        let router = api.into_router().merge(probes::routes(&probes, &openapi));
+        Ok(Self {
+            db,
+            identity,
+            webhooks,
+            engine,
+            runner,
+            tasks,
+            router,
+            operations,
+            openapi,
+            new_operator_key,
+            probes,
+            _data_dir: None,
+        })
+    }
+
+    /// Drains: not ready any more, no new attempts, outcomes written, loops ended, database closed.
+    pub async fn close(&self) {
+        self.probes.drain();
+        self.engine.drain().await;
+        self.tasks.end().await;
+        self.db.close();
+    }
+}
+
+/// Ends the process when a loop stands still: another start is better than a server that looks
+/// alive (reliability rule R15).
+fn watch(tasks: &Tasks) {
+    let watched = tasks.clone();
+    tasks.spawn(async move {
+        loop {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_secs(5)) => {}
+                () = watched.shutdown().cancelled() => return,
+            }
+            let stuck = watched.beats().into_iter().find(|beat| beat.pulse.age() > WATCHDOG);
+            if let Some(beat) = stuck {
+                tracing::error!(task = beat.name, "a loop stands still; the process ends");
+                std::process::abort();
+            }
+        }
+    });
+}
+
+/// Opens the database of the settings, with its vault and directory.
+pub(crate) async fn open_database(
+    settings: &Settings,
+) -> Result<(Db, Arc<Vault>, DataDir), StartError> {
+    let embedded = settings.database.is_none();
+    let data_dir = DataDir::open(&settings.data_dir(), embedded)?;
+    let vault = Arc::new(data_dir.vault(settings.root_key.as_deref())?);
+    let location = match &settings.database {
+        Some(url) => Location::Postgres {
+            url: url.clone(),
+            connections: settings.database_connections.unwrap_or(CONNECTIONS),
+        },
+        None => Location::Sqlite(data_dir.database()),
+    };
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let db = Db::open(Options {
+        location,
+        clock,
+        seed: IdSeed::new(system_random()),
+        lease_clock: LeaseClock::Database,
+        writer: WriterMode::Thread,
+        on_fatal: Arc::new(|error| {
+            tracing::error!(error, "a flush failed; nothing more is acknowledged");
+            std::process::exit(74);
+        }),
+    })
+    .await?;
+    Ok((db, vault, data_dir))
+}
+
+impl App {
+    /// Brings the schema of the settings' database up to date, and does nothing else.
+    pub async fn migrate(settings: &Settings) -> Result<&'static str, StartError> {
+        let (db, _, _data_dir) = open_database(settings).await?;
+        let engine = db.engine_name();
+        db.close();
+        Ok(engine)
+    }
+
+    /// Replaces the operator's key, while no server runs.
+    pub async fn rotate_operator_key(settings: &Settings) -> Result<OperatorKey, StartError> {
+        let (db, vault, _data_dir) = open_database(settings).await?;
+        let chosen = settings
+            .operator_key
+            .as_deref()
+            .map(OperatorKey::parse)
+            .transpose()
+            .map_err(|error| StartError::Key(error.to_string()))?;
+        let key = Identity::new(db.clone(), vault).rotate_operator_key(chosen).await?;
+        db.close();
+        Ok(key)
+    }
+}

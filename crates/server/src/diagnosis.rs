@@ -1,0 +1,53 @@
+//! What `doctor` looks at.
+
+use tidings_bus::Bus;
+use tidings_jobs::JobReport;
+use tidings_kernel::Timestamp;
+use tidings_webhooks::{Backlog, Webhooks};
+
+use crate::app::{App, open_database};
+use crate::settings::{Settings, StartError};
+
+/// How an installation is.
+#[derive(Debug)]
+pub struct Diagnosis {
+    /// `sqlite` or `postgres`.
+    pub engine: &'static str,
+    /// Whether a server says that it lives.
+    pub server_runs: bool,
+    /// What waits.
+    pub backlog: Backlog,
+    /// Every schedule with its last and next run.
+    pub schedules: Vec<JobReport>,
+    /// Jobs and events that are parked, by name.
+    pub parked: Vec<(String, i64)>,
+    /// The instant of the look.
+    pub now: Timestamp,
+}
+
+impl App {
+    /// Looks at an installation, beside a running server where the database allows it.
+    pub async fn diagnose(settings: &Settings) -> Result<Diagnosis, StartError> {
+        let (db, vault, _data_dir) = open_database(settings).await?;
+        let egress = tidings_egress::Egress::new(
+            tidings_egress::Policy::default(),
+            tidings_egress::Options::default(),
+        )?;
+        let bus = Bus::new(std::sync::Arc::clone(db.clock()));
+        let webhooks = Webhooks::new(db.clone(), vault, egress, bus);
+        let backlog = webhooks.backlog().await?;
+        let now = db.lease_now().await?;
+        let server_runs =
+            backlog.nodes.iter().any(|(_, _, until, fenced)| !fenced && *until >= now);
+        let diagnosis = Diagnosis {
+            engine: db.engine_name(),
+            server_runs,
+            backlog,
+            schedules: tidings_jobs::report(&db).await?,
+            parked: tidings_jobs::parked(&db).await?,
+            now,
+        };
+        db.close();
+        Ok(diagnosis)
+    }
+}

@@ -1,0 +1,121 @@
+//! Settings: a TOML file below, variables and flags above.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::Deserialize;
+
+/// What is wanted of a server. The command line fills it; every field can stand in the file too.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Settings {
+    /// The data directory.
+    pub data: Option<PathBuf>,
+    /// Where to listen.
+    pub listen: Option<SocketAddr>,
+    /// `postgres://…`; without it SQLite in the data directory.
+    pub database: Option<String>,
+    /// Connections to PostgreSQL.
+    pub database_connections: Option<usize>,
+    /// Opens loopback to webhooks, and nothing else.
+    pub dev: Option<bool>,
+    /// A listener of its own for `/metrics`, without a key.
+    pub metrics_listen: Option<SocketAddr>,
+    /// Private ranges that webhooks may reach.
+    pub allow_private: Vec<IpNet>,
+    /// The operator's key, for automated installs.
+    #[serde(skip)]
+    pub operator_key: Option<String>,
+    /// The root key as 64 hexadecimal digits; otherwise `root.key` in the data directory.
+    #[serde(skip)]
+    pub root_key: Option<String>,
+}
+
+/// A settings file that cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// It cannot be read.
+    #[error("the settings file {0} cannot be read")]
+    Unreadable(PathBuf, #[source] std::io::Error),
+    /// It is not TOML, or has a field that does not exist.
+    #[error("the settings file {0} is not valid: {1}")]
+    Invalid(PathBuf, String),
+}
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] crate::DataDirError),
+    /// The database.
+    #[error("the database cannot be used: {0}")]
+    Db(#[from] tidings_db::DbError),
+    /// The dialler.
+    #[error("webhooks cannot be sent: {0}")]
+    Egress(#[from] tidings_egress::SetupError),
+    /// A key from outside.
+    #[error("{0}")]
+    Key(String),
+    /// The listener.
+    #[error("{0} cannot be listened on")]
+    Listen(SocketAddr, #[source] std::io::Error),
+}
+
+impl Settings {
+    /// Reads a settings file.
+    pub fn read(path: &std::path::Path) -> Result<Self, SettingsError> {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| SettingsError::Unreadable(path.to_owned(), error))?;
+        toml::from_str(&text)
+            .map_err(|error| SettingsError::Invalid(path.to_owned(), error.message().to_owned()))
+    }
+
+    /// These settings, and those of `below` where these say nothing.
+    #[must_use]
+    pub fn over(self, below: Self) -> Self {
+        let allow_private =
+            if self.allow_private.is_empty() { below.allow_private } else { self.allow_private };
+        Self {
+            data: self.data.or(below.data),
+            listen: self.listen.or(below.listen),
+            database: self.database.or(below.database),
+            database_connections: self.database_connections.or(below.database_connections),
+            dev: self.dev.or(below.dev),
+            metrics_listen: self.metrics_listen.or(below.metrics_listen),
+            allow_private,
+            operator_key: self.operator_key.or(below.operator_key),
+            root_key: self.root_key.or(below.root_key),
+        }
+    }
+
+    /// The data directory: `./data` unless told.
+    pub fn data_dir(&self) -> PathBuf {
+        self.data.clone().unwrap_or_else(|| PathBuf::from("data"))
+    }
+
+    /// Where to listen: loopback unless told.
+    pub fn listen_on(&self) -> SocketAddr {
+        self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+
+    /// Whether loopback is open to webhooks.
+    pub fn is_dev(&self) -> bool {
+        self.dev.unwrap_or(false)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_stand_above_the_file_and_unknown_fields_are_refused() {
+        let file: Settings = toml::from_str("listen = '0.0.0.0:1'\ndev = true").unwrap();
+        let flags = Settings { listen: Some(([127, 0, 0, 1], 2).into()), ..Settings::default() };
+        let merged = flags.over(file);
+        assert_eq!((merged.listen_on().port(), merged.is_dev()), (2, true));
+        assert!(toml::from_str::<Settings>("lisen = '0.0.0.0:1'").is_err());
+    }
+}

@@ -1,0 +1,277 @@
+//! `/api/v1/webhooks/subscriptions`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use tidings_db::work;
+use tidings_events::EventType;
+use tidings_kernel::{
+    EventId, Metadata, Permission, Problem, Timestamp, WebhookSubscriptionId,
+};
+use tidings_web::{
+    Access, Answer, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit,
+};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::deliveries::DeliveryView;
+use crate::commands::{CreateSubscription, UpdateSubscription};
+use crate::delivery::DeliveryStatus;
+use crate::service::Webhooks;
+use crate::signing::SigningSecret;
+use crate::store::deliveries::DeliveryFilter;
+use crate::subscription::Subscription;
+
+/// A webhook subscription, without its secret.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SubscriptionView {
+    /// Its id.
+    pub(crate) id: WebhookSubscriptionId,
+    /// Where it sends to.
+    pub(crate) url: String,
+    /// What it is sent.
+    pub(crate) events: Vec<String>,
+    /// For people.
+    pub(crate) description: Option<String>,
+    /// Headers that go along; the values are not shown.
+    pub(crate) headers: BTreeMap<String, &'static str>,
+    /// `standard` or `original`.
+    pub(crate) retry_policy: &'static str,
+    /// The time for one attempt, in seconds.
+    pub(crate) timeout_seconds: u32,
+    /// Whether it sends at present.
+    pub(crate) is_active: bool,
+    /// `active`, `paused` by its owner, or `disabled` by Tidings.
+    pub(crate) status: &'static str,
+    /// When Tidings disabled it.
+    pub(crate) disabled_at: Option<Timestamp>,
+    /// Why: `gone` when the endpoint answered 410.
+    pub(crate) disabled_reason: Option<String>,
+    /// Until when webhooks are signed with the old secret too.
+    pub(crate) previous_secret_valid_until: Option<Timestamp>,
+    /// Your own notes.
+    pub(crate) custom_metadata: Metadata,
+    /// When it was made.
+    pub(crate) created_at: Timestamp,
+    /// When it last changed.
+    pub(crate) updated_at: Timestamp,
+}
+
+impl From<Subscription> for SubscriptionView {
+    fn from(subscription: Subscription) -> Self {
+        let (status, is_active) = (subscription.status(), subscription.sends());
+        let names = subscription.header_names.into_iter();
+        let (disabled_at, disabled_reason) =
+            subscription.disabled.map(|disabled| (disabled.at, disabled.reason)).unzip();
+        Self {
+            id: subscription.id,
+            url: subscription.url,
+            events: subscription.events,
+            description: subscription.description,
+            headers: names.map(|name| (name, "***")).collect(),
+            retry_policy: subscription.retry_policy.name(),
+            timeout_seconds: subscription.timeout_seconds,
+            is_active,
+            status,
+            disabled_at,
+            disabled_reason,
+            previous_secret_valid_until: subscription.previous.map(|(_, until)| until),
+            custom_metadata: subscription.custom_metadata,
+            created_at: subscription.created_at,
+            updated_at: subscription.updated_at,
+        }
+    }
+}
+
+/// A webhook subscription with its secret, which is shown this once.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct NewSubscriptionView {
+    /// The subscription.
+    #[serde(flatten)]
+    pub(crate) subscription: SubscriptionView,
+    /// The secret that receivers verify signatures with. Keep it; it is not shown again.
+    pub(crate) secret: String,
+}
+
+/// A test that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TestView {
+    /// The test's event: `webhook-id` of what arrives.
+    pub(crate) event_id: EventId,
+}
+
+const READ: Access = Access::Needs(Permission::WebhooksRead);
+const MANAGE: Access = Access::Needs(Permission::WebhooksManage);
+
+pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
+    routes
+        .change(
+            Op::post("/api/v1/webhooks/subscriptions", "createWebhookSubscription", MANAGE)
+                .summary("Make a subscription; its secret is shown this once")
+                .emits(&[EventType::WebhookSubscriptionCreated]),
+            create,
+        )
+        .list(
+            Op::get("/api/v1/webhooks/subscriptions", "listWebhookSubscriptions", READ)
+                .summary("The tenant's subscriptions, the newest first"),
+            list,
+        )
+        .read(
+            Op::get("/api/v1/webhooks/subscriptions/{id}", "getWebhookSubscription", READ)
+                .summary("One subscription"),
+            get,
+        )
+        .change(
+            Op::patch("/api/v1/webhooks/subscriptions/{id}", "updateWebhookSubscription", MANAGE)
+                .summary("Change a subscription")
+                .emits(&[EventType::WebhookSubscriptionUpdated]),
+            update,
+        )
+        .change(
+            Op::delete("/api/v1/webhooks/subscriptions/{id}", "deleteWebhookSubscription", MANAGE)
+                .summary("End a subscription; its deliveries stay readable")
+                .emits(&[EventType::WebhookSubscriptionDeleted]),
+            delete,
+        )
+        .change(
+            Op::post(
+                "/api/v1/webhooks/subscriptions/{id}/rotate-secret",
+                "rotateWebhookSecret",
+                MANAGE,
+            )
+            .status(200)
+            .summary("Give a subscription a new secret; the old one signs for another 24 hours")
+            .emits(&[EventType::WebhookSubscriptionSecretRotated]),
+            rotate,
+        )
+        .change(
+            Op::post("/api/v1/webhooks/subscriptions/{id}/test", "testWebhookSubscription", MANAGE)
+                .status(202)
+                .summary("Send a test event to one subscription")
+                .emits(&[EventType::WebhookTest]),
+            test,
+        )
+        .list(
+            Op::get(
+                "/api/v1/webhooks/subscriptions/{id}/deliveries",
+                "listDeliveriesOfSubscription",
+                READ,
+            )
+            .summary("A subscription's deliveries, the newest first"),
+            list_deliveries,
+        )
+}
+
+fn with_secret((subscription, secret): (Subscription, SigningSecret)) -> NewSubscriptionView {
+    NewSubscriptionView { subscription: subscription.into(), secret: secret.to_text() }
+}
+
+async fn create(
+    webhooks: Webhooks,
+    call: Call,
+    Body(input): Body<CreateSubscription>,
+) -> Result<Changed<NewSubscriptionView>, Problem> {
+    let view = |made: (Subscription, SigningSecret)| {
+        let version = made.0.version;
+        Reply::created(with_secret(made)).version(version)
+    };
+    commit(&call, work!([webhooks, input] |work| webhooks.create_subscription(work, input)), view)
+        .await
+}
+
+async fn list(webhooks: Webhooks, call: Call, (): ()) -> Result<List<SubscriptionView>, Problem> {
+    let page = webhooks.list_subscriptions(call.ctx.tenant_id, call.page()?).await?;
+    Ok(call.list(page))
+}
+
+async fn get(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<WebhookSubscriptionId>,
+) -> Result<Answer<SubscriptionView>, Problem> {
+    let subscription = webhooks.get_subscription(call.ctx.tenant_id, id).await?;
+    let version = subscription.version;
+    Ok(Answer::new(subscription.into()).version(version))
+}
+
+async fn update(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), Body(input)): (Path<WebhookSubscriptionId>, Body<UpdateSubscription>),
+) -> Result<Changed<SubscriptionView>, Problem> {
+    let input = (input, call.if_match()?);
+    let view = |subscription: Subscription| {
+        let version = subscription.version;
+        Reply::ok(subscription.into()).version(version)
+    };
+    let unit = work!([webhooks, input] |work| webhooks.update_subscription(work, id, input));
+    commit(&call, unit, view).await
+}
+
+async fn delete(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<WebhookSubscriptionId>,
+) -> Result<Changed<()>, Problem> {
+    let if_match = call.if_match()?;
+    let unit = work!([webhooks] |work| webhooks.delete_subscription(work, id, if_match));
+    commit(&call, unit, |()| Reply::gone()).await
+}
+
+async fn rotate(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<WebhookSubscriptionId>,
+) -> Result<Changed<NewSubscriptionView>, Problem> {
+    let view = |made| Reply::ok(with_secret(made));
+    commit(&call, work!([webhooks] |work| webhooks.rotate_secret(work, id)), view).await
+}
+
+async fn test(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<WebhookSubscriptionId>,
+) -> Result<Changed<TestView>, Problem> {
+    let view = |event_id| Reply::accepted(TestView { event_id });
+    commit(&call, work!([webhooks] |work| webhooks.test_subscription(work, id)), view).await
+}
+
+/// What a subscription's deliveries are narrowed to.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OfSubscription {
+    /// `pending`, `waiting`, `delivered`, `exhausted` or `discarded`.
+    status: Option<String>,
+    /// A type of the catalog.
+    event_type: Option<String>,
+}
+
+/// A status that a list is narrowed to, or what is wrong with it.
+pub(crate) fn status(text: Option<&str>) -> Result<Option<DeliveryStatus>, Problem> {
+    text.map(|text| {
+        DeliveryStatus::find(text).ok_or_else(|| {
+            Problem::invalid_field(
+                "?status",
+                "unknown_value",
+                "pending, waiting, delivered, exhausted or discarded",
+            )
+        })
+    })
+    .transpose()
+}
+
+async fn list_deliveries(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), Query(narrow)): (Path<WebhookSubscriptionId>, Query<OfSubscription>),
+) -> Result<List<DeliveryView>, Problem> {
+    let tenant_id = call.ctx.tenant_id;
+    webhooks.get_subscription(tenant_id, id).await?;
+    let filter = DeliveryFilter {
+        subscription_id: Some(id),
+        status: status(narrow.status.as_deref())?,
+        event_type: narrow.event_type,
+        event_id: None,
+    };
+    let page = webhooks.list_deliveries(tenant_id, &filter, call.page()?).await?;
+    Ok(call.list(page))
+}

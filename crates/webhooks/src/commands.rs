@@ -1,0 +1,192 @@
+//! What callers send.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use tidings_kernel::{FieldError, Metadata, Patch, Problem, limits};
+use utoipa::ToSchema;
+
+use crate::headers;
+use crate::plan::RetryPolicy;
+
+/// Makes a webhook subscription.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CreateSubscription {
+    /// Where to send: a public `https` URL.
+    pub url: String,
+    /// What to send: names of the catalog, `customer.*`, or `*`.
+    pub events: Vec<String>,
+    /// For people; at most 500 characters.
+    pub description: Option<String>,
+    /// Headers to send along; at most 20. Their values are not shown again.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// `standard` (ten attempts over three days) or `original` (four attempts over seven hours).
+    pub retry_policy: Option<String>,
+    /// The time for one attempt, 1 to 30 seconds; 15 unless told.
+    pub timeout_seconds: Option<u32>,
+    /// Whether to send; true unless told.
+    pub is_active: Option<bool>,
+    /// Your own notes; never sent.
+    #[serde(default)]
+    pub custom_metadata: Metadata,
+}
+
+/// Changes a webhook subscription.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateSubscription {
+    /// Where to send.
+    pub url: Option<String>,
+    /// What to send.
+    pub events: Option<Vec<String>>,
+    /// For people.
+    #[serde(default)]
+    pub description: Patch<String>,
+    /// Headers to send along; they replace all that were there.
+    pub headers: Option<BTreeMap<String, String>>,
+    /// `standard` or `original`.
+    pub retry_policy: Option<String>,
+    /// The time for one attempt, 1 to 30 seconds.
+    pub timeout_seconds: Option<u32>,
+    /// Whether to send; true also lifts what Tidings had stopped.
+    pub is_active: Option<bool>,
+    /// Your own notes; they replace all that were there.
+    pub custom_metadata: Option<Metadata>,
+}
+
+/// Registers a custom event type.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RegisterEventType {
+    /// Its name; it begins with `custom.`.
+    pub event_type: String,
+    /// For people; at most 500 characters.
+    #[serde(default)]
+    pub description: String,
+    /// JSON Schema of its data; everything fits where there is none.
+    #[schema(value_type = Option<Object>)]
+    pub schema: Option<serde_json::Value>,
+    /// An example that fits the schema.
+    #[schema(value_type = Option<Object>)]
+    pub example: Option<serde_json::Value>,
+}
+
+/// Changes a custom event type; a changed schema makes a new version.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct UpdateEventType {
+    /// For people.
+    pub description: Option<String>,
+    /// JSON Schema of its data.
+    #[schema(value_type = Option<Object>)]
+    pub schema: Option<serde_json::Value>,
+    /// An example that fits the schema.
+    #[schema(value_type = Option<Object>)]
+    pub example: Option<serde_json::Value>,
+    /// Whether it should not be used any more. Types are never deleted.
+    pub deprecated: Option<bool>,
+}
+
+/// Publishes a custom event.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishEvent {
+    /// A registered type.
+    pub event_type: String,
+    /// Its data, as the type's schema wants it; sent as it is.
+    #[schema(value_type = Object)]
+    pub event_data: Box<RawValue>,
+    /// Your own id of the event: publishing it again is nothing. Remembered for 30 days.
+    pub event_id: Option<String>,
+    /// Sent as `custom_metadata`.
+    #[serde(default)]
+    pub metadata: Metadata,
+}
+
+/// Publishes many custom events, all or none.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct PublishBatch {
+    /// The events, 1 to 1,000.
+    pub events: Vec<PublishEvent>,
+}
+
+/// The longest text for people, in characters.
+const TEXT_CHARS_MAX: usize = 500;
+
+fn text(pointer: &str, text: &str, errors: &mut Vec<FieldError>) {
+    if text.chars().count() > TEXT_CHARS_MAX {
+        errors.push(FieldError::new(pointer, "too_long", "at most 500 characters"));
+    }
+}
+
+fn policy(name: Option<&str>, errors: &mut Vec<FieldError>) -> Option<RetryPolicy> {
+    let name = name?;
+    let found = RetryPolicy::find(name);
+    if found.is_none() {
+        errors.push(FieldError::new("/retry_policy", "unknown_value", "standard or original"));
+    }
+    found
+}
+
+fn timeout(seconds: Option<u32>, errors: &mut Vec<FieldError>) {
+    if seconds.is_some_and(|seconds| !(1..=30).contains(&seconds)) {
+        errors.push(FieldError::new("/timeout_seconds", "out_of_range", "1 to 30 seconds"));
+    }
+}
+
+/// Faults of an object's metadata.
+pub(crate) fn metadata(pointer: &str, metadata: &Metadata, errors: &mut Vec<FieldError>) {
+    if metadata.len() > limits::METADATA_KEYS_MAX {
+        errors.push(FieldError::new(pointer, "too_many", "at most 50 keys"));
+    }
+    for (key, value) in metadata.iter().take(limits::METADATA_KEYS_MAX) {
+        let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
+        if key.is_empty() || key.chars().count() > limits::METADATA_KEY_CHARS_MAX {
+            errors.push(FieldError::new(&pointer, "too_long", "a key has 1 to 40 characters"));
+        }
+        if value.chars().count() > limits::METADATA_VALUE_CHARS_MAX {
+            errors.push(FieldError::new(&pointer, "too_long", "a value has at most 500 characters"));
+        }
+    }
+}
+
+/// Fails with all faults at once.
+pub(crate) fn all(errors: Vec<FieldError>) -> Result<(), Problem> {
+    if errors.is_empty() { Ok(()) } else { Err(Problem::invalid(errors)) }
+}
+
+impl CreateSubscription {
+    /// Faults of the fields that need nothing else to be judged; gives the retry policy.
+    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> RetryPolicy {
+        text("/description", self.description.as_deref().unwrap_or_default(), errors);
+        errors.extend(headers::check(pairs(&self.headers)));
+        timeout(self.timeout_seconds, errors);
+        metadata("/custom_metadata", &self.custom_metadata, errors);
+        policy(self.retry_policy.as_deref(), errors).unwrap_or_default()
+    }
+}
+
+impl UpdateSubscription {
+    /// Faults of the fields that need nothing else to be judged; gives the retry policy.
+    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> Option<RetryPolicy> {
+        if let Patch::Set(description) = &self.description {
+            text("/description", description, errors);
+        }
+        if let Some(given) = &self.headers {
+            errors.extend(headers::check(pairs(given)));
+        }
+        timeout(self.timeout_seconds, errors);
+        if let Some(given) = &self.custom_metadata {
+            metadata("/custom_metadata", given, errors);
+        }
+        policy(self.retry_policy.as_deref(), errors)
+    }
+}
+
+fn pairs(headers: &BTreeMap<String, String>) -> impl Iterator<Item = (&str, &str)> {
+    headers.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+}

@@ -1,0 +1,150 @@
+//! One attempt: sign, send, and decide what follows.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use rand::RngCore;
+use tidings_egress::{Exchange, Reply, retry_after};
+use tidings_kernel::Timestamp;
+
+use super::Engine;
+use super::directory::Endpoint;
+use super::item::Item;
+use crate::plan::{Attempt, NextStep, Outcome, plan};
+use crate::signing::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+
+/// Headers of an answer that are kept: enough to see who answered and when to come back, and
+/// nothing that opens anything.
+const KEPT_HEADERS: &[&str] =
+    &["content-type", "content-length", "date", "server", "retry-after", "via", "x-request-id"];
+
+/// An attempt that was made, with what follows.
+#[derive(Debug)]
+pub(crate) struct Made {
+    pub(crate) item: Item,
+    pub(crate) number: u32,
+    pub(crate) started_at: Timestamp,
+    pub(crate) took: Duration,
+    pub(crate) outcome: Outcome,
+    pub(crate) next: NextStep,
+    pub(crate) response_headers: Option<String>,
+    pub(crate) response_body: Option<Bytes>,
+}
+
+/// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
+pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
+    if item.incarnation != engine.incarnation() || !engine.0.lease.holds() {
+        // Another node has it, or will.
+        forget(engine, &item);
+        return None;
+    }
+    let directory = match engine.0.directory.get(item.tenant_id).await {
+        Ok(directory) => directory,
+        Err(error) => {
+            tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
+            forget(engine, &item);
+            return None;
+        }
+    };
+    let number = item.attempts + 1;
+    let Some(endpoint) = directory.endpoint(item.subscription_id) else {
+        return Some(Made::discarded(item, number, engine.0.db.now()));
+    };
+    let started_at = engine.0.db.now();
+    let exchange = send(engine, &endpoint, &item, started_at).await;
+    let now = engine.0.db.now();
+    let outcome = outcome(&exchange, now);
+    let (response_headers, response_body) = kept(&exchange);
+    let attempt = Attempt { number, outcome, first_due_at: item.created_at };
+    let next = plan(endpoint.retry_policy, attempt, now, random());
+    engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
+    let took = exchange.phases.total;
+    Some(Made { item, number, started_at, took, outcome, next, response_headers, response_body })
+}
+
+impl Made {
+    /// The subscription sends nothing any more: there is nothing to attempt.
+    fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
+        Self {
+            item,
+            number: number - 1,
+            started_at: now,
+            took: Duration::ZERO,
+            outcome: Outcome::Failed("not_sending"),
+            next: NextStep::Gone,
+            response_headers: None,
+            response_body: None,
+        }
+    }
+}
+
+/// Leaves an item to the database.
+fn forget(engine: &Engine, item: &Item) {
+    if item.stored {
+        engine.deliveries().remove(&item.delivery_id);
+    } else {
+        engine.events().remove(&item.event.event_id);
+        engine.0.overflowed.store(true, std::sync::atomic::Ordering::Release);
+    }
+}
+
+async fn send(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    item: &Item,
+    now: Timestamp,
+) -> Exchange {
+    let Some(target) = &endpoint.target else {
+        return Exchange {
+            outcome: Err(tidings_egress::SendError::BlockedAddress),
+            phases: tidings_egress::Phases::default(),
+        };
+    };
+    let seconds = now.unix_seconds();
+    let event = &item.event;
+    let signature = endpoint.signer(now).header(&event.id_text, seconds, &event.body);
+    let mut headers: HeaderMap = endpoint.headers.clone();
+    let text = |value: &str| HeaderValue::from_str(value).ok();
+    for (name, value) in [
+        (HeaderName::from_static(ID_HEADER), text(&event.id_text)),
+        (HeaderName::from_static(TIMESTAMP_HEADER), Some(HeaderValue::from(seconds))),
+        (HeaderName::from_static(SIGNATURE_HEADER), text(&signature)),
+    ] {
+        if let Some(value) = value {
+            headers.insert(name, value);
+        }
+    }
+    engine.0.egress.send(target, headers, event.body.clone(), endpoint.timeout).await
+}
+
+fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
+    match &exchange.outcome {
+        Ok(reply) => Outcome::Status {
+            status: reply.status,
+            retry_after_seconds: retry_after(&reply.headers, now.unix_seconds()),
+        },
+        Err(error) => Outcome::Failed(error.class()),
+    }
+}
+
+/// What is kept of an answer. A body of a 2xx that is empty or `ok` tells nothing.
+fn kept(exchange: &Exchange) -> (Option<String>, Option<Bytes>) {
+    let Ok(Reply { status, headers, body, .. }) = &exchange.outcome else { return (None, None) };
+    if (200..300).contains(status) {
+        return (None, (!body.is_empty()).then(|| body.clone()));
+    }
+    let kept: std::collections::BTreeMap<&str, String> = KEPT_HEADERS
+        .iter()
+        .filter_map(|name| {
+            let value = headers.get(*name)?;
+            Some((*name, String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect()))
+        })
+        .collect();
+    (serde_json::to_string(&kept).ok(), (!body.is_empty()).then(|| body.clone()))
+}
+
+#[expect(clippy::disallowed_methods, reason = "jitter spreads load; it is part of no result")]
+fn random() -> u64 {
+    rand::rng().next_u64()
+}

@@ -1,0 +1,208 @@
+//! Who wants what, compiled: each tenant's index and endpoints, as of a generation.
+
+use std::collections::HashMap;
+use std::str::FromStr;
+use std::sync::{Arc, RwLock};
+use std::time::Duration;
+
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT};
+use tidings_db::{Db, DbError};
+use tidings_egress::{Egress, Target};
+use tidings_events::EventName;
+use tidings_kernel::{PageParams, TenantId, Timestamp, WebhookSubscriptionId, limits};
+use tidings_vault::Vault;
+
+use crate::matching::{Filters, Index};
+use crate::plan::RetryPolicy;
+use crate::sealing;
+use crate::signing::Signer;
+use crate::store::subscriptions;
+use crate::subscription::Subscription;
+
+/// Tenants whose directory is kept in memory.
+const TENANTS_MAX: usize = 10_000;
+
+/// An endpoint, ready to send to.
+#[derive(Debug)]
+pub(crate) struct Endpoint {
+    /// `None` where today's rules refuse the URL that was saved.
+    pub(crate) target: Option<Target>,
+    pub(crate) signer: Signer,
+    /// Until when the signer knows the old secret.
+    pub(crate) signer_until: Option<Timestamp>,
+    pub(crate) signer_after: Option<Signer>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) timeout: Duration,
+    pub(crate) retry_policy: RetryPolicy,
+    pub(crate) created_at: Timestamp,
+}
+
+impl Endpoint {
+    /// The signer of this instant: without the old secret once its time is over.
+    pub(crate) fn signer(&self, now: Timestamp) -> &Signer {
+        match (&self.signer_after, self.signer_until) {
+            (Some(after), Some(until)) if now >= until => after,
+            _ => &self.signer,
+        }
+    }
+}
+
+/// One tenant's endpoints that send, and who wants what.
+#[derive(Debug)]
+pub(crate) struct TenantDirectory {
+    generation: i64,
+    index: Index,
+    endpoints: HashMap<WebhookSubscriptionId, Arc<Endpoint>>,
+}
+
+impl TenantDirectory {
+    /// The endpoints that an event goes to: those that match and were there before it, or the one
+    /// that it is for.
+    pub(crate) fn matching(
+        &self,
+        name: &EventName,
+        occurred_at: Timestamp,
+        target: Option<WebhookSubscriptionId>,
+    ) -> Vec<WebhookSubscriptionId> {
+        if let Some(id) = target {
+            return self.endpoints.contains_key(&id).then_some(id).into_iter().collect();
+        }
+        self.index
+            .matching(name)
+            .filter(|id| self.endpoints.get(id).is_some_and(|e| e.created_at <= occurred_at))
+            .collect()
+    }
+
+    pub(crate) fn endpoint(&self, id: WebhookSubscriptionId) -> Option<Arc<Endpoint>> {
+        self.endpoints.get(&id).cloned()
+    }
+}
+
+/// The directories of all tenants that had an event lately.
+pub(crate) struct Directory {
+    db: Db,
+    vault: Arc<Vault>,
+    egress: Egress,
+    tenants: RwLock<HashMap<TenantId, Arc<TenantDirectory>>>,
+}
+
+impl Directory {
+    pub(crate) fn new(db: Db, vault: Arc<Vault>, egress: Egress) -> Self {
+        Self { db, vault, egress, tenants: RwLock::default() }
+    }
+
+    /// Forgets a tenant's directory, because a subscription changed.
+    pub(crate) fn forget(&self, tenant_id: TenantId) {
+        self.write().remove(&tenant_id);
+    }
+
+    fn write(
+        &self,
+    ) -> std::sync::RwLockWriteGuard<'_, HashMap<TenantId, Arc<TenantDirectory>>> {
+        self.tenants.write().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    fn cached(&self, tenant_id: TenantId) -> Option<Arc<TenantDirectory>> {
+        let tenants = self.tenants.read().unwrap_or_else(std::sync::PoisonError::into_inner);
+        tenants.get(&tenant_id).cloned()
+    }
+
+    /// Where other nodes change subscriptions too, drops what is no longer current for these
+    /// tenants. Asked after the events were committed, so a subscription that was there before an
+    /// event is seen.
+    pub(crate) async fn refresh(&self, tenants: &[TenantId]) -> Result<(), DbError> {
+        if !self.db.is_shared() {
+            return Ok(());
+        }
+        let mut session = self.db.read_across_tenants().await?;
+        let current = subscriptions::generations(session.reader(), tenants).await?;
+        let current: HashMap<TenantId, i64> = current.into_iter().collect();
+        let mut cached = self.write();
+        for tenant_id in tenants {
+            let generation = current.get(tenant_id).copied().unwrap_or(0);
+            if cached.get(tenant_id).is_some_and(|known| known.generation != generation) {
+                cached.remove(tenant_id);
+            }
+        }
+        Ok(())
+    }
+
+    /// A tenant's directory, compiled now where it is not there.
+    pub(crate) async fn get(&self, tenant_id: TenantId) -> Result<Arc<TenantDirectory>, DbError> {
+        if let Some(known) = self.cached(tenant_id) {
+            return Ok(known);
+        }
+        loop {
+            let compiled = Arc::new(self.compile(tenant_id).await?);
+            // A change that came in between has another generation: read again.
+            let mut session = self.db.read(tenant_id).await?;
+            let generation = subscriptions::generation(session.reader(), tenant_id).await?;
+            if generation == compiled.generation {
+                let mut tenants = self.write();
+                if tenants.len() >= TENANTS_MAX {
+                    tenants.clear();
+                }
+                tenants.insert(tenant_id, Arc::clone(&compiled));
+                return Ok(compiled);
+            }
+        }
+    }
+
+    async fn compile(&self, tenant_id: TenantId) -> Result<TenantDirectory, DbError> {
+        let mut session = self.db.read(tenant_id).await?;
+        let generation = subscriptions::generation(session.reader(), tenant_id).await?;
+        let mut page = PageParams { limit: limits::PAGE_ROWS_MAX, after: None };
+        let mut compiled: Vec<(WebhookSubscriptionId, Filters)> = Vec::new();
+        let mut endpoints = HashMap::new();
+        loop {
+            let rows = subscriptions::list(session.reader(), tenant_id, page).await?;
+            for subscription in rows.data.iter().filter(|subscription| subscription.sends()) {
+                let filters = Filters::stored(subscription.events.iter().map(String::as_str));
+                compiled.push((subscription.id, filters));
+                endpoints.insert(subscription.id, Arc::new(self.endpoint(subscription)));
+            }
+            if rows.next.is_none() {
+                break;
+            }
+            page.after = rows.next;
+        }
+        let index = Index::build(compiled.iter().map(|(id, filters)| (*id, filters)));
+        Ok(TenantDirectory { generation, index, endpoints })
+    }
+
+    fn endpoint(&self, subscription: &Subscription) -> Endpoint {
+        let current = sealing::open_secret(&self.vault, subscription, &subscription.secret);
+        let previous = subscription.previous.as_ref().map(|(sealed, until)| {
+            (sealing::open_secret(&self.vault, subscription, sealed), *until)
+        });
+        Endpoint {
+            target: self.egress.vet(&subscription.url).ok(),
+            signer: Signer::new(&current, previous.as_ref().map(|(secret, _)| secret)),
+            signer_until: previous.as_ref().map(|(_, until)| *until),
+            signer_after: previous.is_some().then(|| Signer::new(&current, None)),
+            headers: self.headers(subscription),
+            timeout: Duration::from_secs(u64::from(subscription.timeout_seconds)),
+            retry_policy: subscription.retry_policy,
+            created_at: subscription.created_at,
+        }
+    }
+
+    fn headers(&self, subscription: &Subscription) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in sealing::open_headers(&self.vault, subscription) {
+            // They were checked when they were stored; what is no header any more is left out.
+            if let (Ok(name), Ok(value)) =
+                (HeaderName::from_str(&name), HeaderValue::from_str(&value))
+                && !crate::headers::is_reserved(name.as_str())
+            {
+                headers.insert(name, value);
+            }
+        }
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(
+            USER_AGENT,
+            HeaderValue::from_static(concat!("Tidings/", env!("CARGO_PKG_VERSION"))),
+        );
+        headers
+    }
+}

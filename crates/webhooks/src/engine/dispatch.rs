@@ -1,0 +1,102 @@
+//! From committed events to items in lanes.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_bus::Pulse;
+use tidings_db::DbError;
+use tidings_events::CommittedEvent;
+use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
+use super::settle::Settled;
+
+/// Takes what was committed and fans it out, for ever.
+pub(super) async fn run(
+    engine: Engine,
+    inbox: Arc<tokio::sync::Mutex<mpsc::Receiver<CommittedEvent>>>,
+    pulse: Pulse,
+) {
+    let mut inbox = inbox.lock().await;
+    let mut batch = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
+    loop {
+        pulse.beat();
+        let received = tokio::select! {
+            received = inbox.recv_many(&mut batch, limits::SETTLE_BATCH_MAX) => received,
+            () = tokio::time::sleep(Duration::from_secs(10)) => continue,
+            () = engine.0.tasks.shutdown().cancelled() => return,
+        };
+        if received == 0 {
+            return;
+        }
+        // High before normal before low; within one priority as they were committed.
+        batch.sort_by_key(|event| event.priority);
+        let tenants: BTreeSet<TenantId> = batch.iter().map(|event| event.tenant_id).collect();
+        let tenants: Vec<TenantId> = tenants.into_iter().collect();
+        if let Err(error) = engine.0.directory.refresh(&tenants).await {
+            give_up(&engine, &mut batch, &error);
+            continue;
+        }
+        for event in batch.drain(..) {
+            let event_id = event.event_id;
+            if let Err(error) = fan_out(&engine, event).await {
+                give_up_one(&engine, event_id, &error);
+            }
+        }
+    }
+}
+
+/// Leaves events to their pointers: recovery takes them up again.
+fn give_up(engine: &Engine, batch: &mut Vec<CommittedEvent>, error: &DbError) {
+    for event in batch.drain(..) {
+        give_up_one(engine, event.event_id, error);
+    }
+}
+
+fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
+    tracing::warn!(event = %event_id, %error, "dispatch is left to recovery");
+    engine.events().remove(&event_id);
+    engine.0.metrics.left();
+    engine.0.overflowed.store(true, std::sync::atomic::Ordering::Release);
+}
+
+async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
+    let directory = engine.0.directory.get(event.tenant_id).await?;
+    let pairs = directory.matching(&event.name, event.occurred_at, event.target);
+    plan_pairs(engine, event, &pairs).await;
+    Ok(())
+}
+
+/// Puts one item into the lane of each endpoint; an event that nobody wants only loses its pointer.
+pub(super) async fn plan_pairs(
+    engine: &Engine,
+    event: CommittedEvent,
+    pairs: &[WebhookSubscriptionId],
+) {
+    engine.0.metrics.left();
+    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, body, .. } = event;
+    if pairs.is_empty() {
+        let busy = engine.0.activity.begin();
+        engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
+        return;
+    }
+    let shared =
+        Arc::new(FanOut::new(tenant_id, event_id, (name, priority), body, pairs.len()));
+    for subscription_id in pairs {
+        engine.enqueue(Item {
+            event: Arc::clone(&shared),
+            tenant_id,
+            subscription_id: *subscription_id,
+            delivery_id: delivery_id(event_id, *subscription_id, b""),
+            origin: FROM_EVENT,
+            attempts: 0,
+            created_at: occurred_at,
+            stored: false,
+            incarnation: engine.incarnation(),
+            _busy: engine.0.activity.begin(),
+        });
+    }
+}

@@ -1,0 +1,87 @@
+//! Retries and what overflowed: rows that are due, taken up again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_bus::{Pulse, Topic};
+use tidings_db::DbError;
+use tidings_kernel::limits;
+
+use super::Engine;
+use super::item::{FROM_EVENT, FanOut, Item, MANUAL};
+use crate::store::deliveries::{self, DueDelivery};
+
+/// The longest time until the loop looks by itself.
+const POLL: Duration = Duration::from_secs(1);
+
+/// Takes up deliveries that are due, for ever.
+pub(super) async fn run(engine: Engine, pulse: Pulse) {
+    loop {
+        pulse.beat();
+        let taken = if engine.is_draining() { Ok(0) } else { run_once(&engine).await };
+        let poll = engine.0.bus.after(POLL);
+        let due = match taken {
+            Ok(0) => next_due(&engine).await.map_or(poll, |due| due.min(poll)),
+            // There may be more; it is looked for again as soon as something has been settled.
+            Ok(_) => engine.0.bus.after(Duration::from_millis(20)),
+            Err(error) => {
+                tracing::warn!(%error, "due deliveries could not be read");
+                poll
+            }
+        };
+        tokio::select! {
+            () = engine.0.bus.wait(Topic::Dispatch, due) => {}
+            () = engine.0.tasks.shutdown().cancelled() => return,
+        }
+    }
+}
+
+async fn next_due(engine: &Engine) -> Option<tidings_kernel::Timestamp> {
+    let mut session = engine.0.db.read_across_tenants().await.ok()?;
+    deliveries::next_due(session.reader(), engine.0.db.now()).await.ok().flatten()
+}
+
+/// Takes up what is due now and not in memory yet. Says how much.
+pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
+    if !engine.has_room() {
+        return Ok(0);
+    }
+    let busy = engine.deliveries().len();
+    let limit = limits::SWEEP_ROWS_MAX + i64::try_from(busy).unwrap_or(i64::MAX / 2);
+    let due = {
+        let mut session = engine.0.db.read_across_tenants().await?;
+        let everybody = !engine.0.db.is_shared();
+        deliveries::due(
+            session.reader(),
+            engine.0.db.now(),
+            engine.node_id(),
+            everybody,
+            limit,
+        )
+        .await?
+    };
+    let mut taken = 0;
+    for delivery in due {
+        if engine.deliveries().insert(delivery.id) {
+            take_up(engine, delivery);
+            taken += 1;
+        }
+    }
+    Ok(taken)
+}
+
+fn take_up(engine: &Engine, due: DueDelivery) {
+    let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
+    engine.enqueue(Item {
+        event: Arc::new(FanOut::without_pointer(tenant_id, event_id, name, body)),
+        tenant_id,
+        subscription_id,
+        delivery_id: id,
+        origin: if due.origin == MANUAL { MANUAL } else { FROM_EVENT },
+        attempts: due.attempts,
+        created_at: due.created_at,
+        stored: true,
+        incarnation: engine.incarnation(),
+        _busy: engine.0.activity.begin(),
+    });
+}

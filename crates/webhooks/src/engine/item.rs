@@ -1,0 +1,101 @@
+//! One delivery in memory, and the event that its siblings share.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use tidings_bus::Busy;
+use tidings_events::{EventName, Priority};
+use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
+use tidings_vault::sha256;
+
+/// An event that is being fanned out.
+#[derive(Debug)]
+pub(crate) struct FanOut {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) event_id: EventId,
+    pub(crate) id_text: String,
+    pub(crate) name: EventName,
+    pub(crate) priority: Priority,
+    pub(crate) body: Bytes,
+    /// Pairs without a row yet. The pointer goes with the last of them.
+    open: AtomicUsize,
+    has_pointer: bool,
+}
+
+impl FanOut {
+    /// An event with a pointer, that goes to `pairs` endpoints.
+    pub(crate) fn new(
+        tenant_id: TenantId,
+        event_id: EventId,
+        (name, priority): (EventName, Priority),
+        body: Bytes,
+        pairs: usize,
+    ) -> Self {
+        let id_text = event_id.to_string();
+        let open = AtomicUsize::new(pairs);
+        Self { tenant_id, event_id, id_text, name, priority, body, open, has_pointer: true }
+    }
+
+    /// An event whose delivery has a row already.
+    pub(crate) fn without_pointer(
+        tenant_id: TenantId,
+        event_id: EventId,
+        name: EventName,
+        body: Bytes,
+    ) -> Self {
+        let id_text = event_id.to_string();
+        let open = AtomicUsize::new(0);
+        let priority = Priority::Normal;
+        Self { tenant_id, event_id, id_text, name, priority, body, open, has_pointer: false }
+    }
+
+    /// Says that one more pair has its row, and whether it was the last.
+    pub(crate) fn close_one(&self) -> bool {
+        self.has_pointer && self.open.fetch_sub(1, Ordering::AcqRel) == 1
+    }
+}
+
+/// One delivery in memory.
+#[derive(Debug)]
+pub(crate) struct Item {
+    pub(crate) event: Arc<FanOut>,
+    pub(crate) tenant_id: TenantId,
+    pub(crate) subscription_id: WebhookSubscriptionId,
+    pub(crate) delivery_id: DeliveryId,
+    pub(crate) origin: &'static str,
+    /// Attempts before this one.
+    pub(crate) attempts: u32,
+    pub(crate) created_at: Timestamp,
+    /// Whether the delivery has a row.
+    pub(crate) stored: bool,
+    pub(crate) incarnation: u64,
+    /// Counts it as under way until it is dropped.
+    pub(crate) _busy: Busy,
+}
+
+/// What a delivery comes from.
+pub(crate) const FROM_EVENT: &str = "event";
+/// A repetition that somebody asked for.
+pub(crate) const MANUAL: &str = "manual";
+
+/// The id of the delivery of an event to a subscription: derived, so that whoever plans the pair
+/// again plans the same row. A UUIDv8 that sorts by the event's time.
+pub(crate) fn delivery_id(
+    event_id: EventId,
+    subscription_id: WebhookSubscriptionId,
+    repetition: &[u8],
+) -> DeliveryId {
+    let event = event_id.uuid();
+    let mut text = Vec::with_capacity(48);
+    text.extend_from_slice(event.as_bytes());
+    text.extend_from_slice(subscription_id.uuid().as_bytes());
+    text.extend_from_slice(repetition);
+    let digest = sha256(&text);
+    let mut bytes = [0_u8; 16];
+    bytes[..6].copy_from_slice(&event.as_bytes()[..6]);
+    bytes[6..].copy_from_slice(&digest[..10]);
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    DeliveryId::from_uuid(Uuid::from_bytes(bytes))
+}

@@ -1,0 +1,122 @@
+//! Pointers that nobody works on: of a process that died, or left behind when memory was full.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tidings_bus::{Pulse, Topic};
+use tidings_db::DbError;
+use tidings_events::{CommittedEvent, Visibility};
+use tidings_kernel::{AnyId, EventId, TenantId, Timestamp, Uuid, limits};
+
+use super::Engine;
+use super::dispatch::plan_pairs;
+use super::item::delivery_id;
+use crate::store::deliveries;
+use crate::store::pointers::{self, Pointer};
+
+/// A sweep over all pointers, whether or not something was left behind.
+const SWEEP: Duration = Duration::from_secs(30);
+/// While something was left behind, it is looked for this often.
+const CATCH_UP: Duration = Duration::from_millis(100);
+/// A pointer of this process's own is left alone for so long: it is on its way through memory.
+const OWN_GRACE: Duration = Duration::from_secs(2);
+
+/// Takes up pointers, for ever; first of all those of the processes before this one.
+pub(super) async fn run(engine: Engine, pulse: Pulse) {
+    let mut swept = Timestamp::from_micros(i64::MIN);
+    loop {
+        pulse.beat();
+        let now = engine.0.db.now();
+        let left_behind = engine.0.overflowed.swap(false, Ordering::AcqRel);
+        if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
+            match run_once(&engine, false).await {
+                Ok(taken) => {
+                    swept = now;
+                    tracing::debug!(taken, "pointers were taken up");
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "pointers could not be read");
+                    engine.0.overflowed.store(true, Ordering::Release);
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(CATCH_UP) => {}
+            () = engine.0.tasks.shutdown().cancelled() => return,
+        }
+    }
+}
+
+/// Walks over all pointers once, as far as memory has room. Says how many it took up.
+pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, DbError> {
+    let mut after = (TenantId::from_uuid(Uuid::nil()), EventId::from_uuid(Uuid::nil()));
+    let mut taken = 0;
+    loop {
+        if !engine.has_room() {
+            engine.0.overflowed.store(true, Ordering::Release);
+            return Ok(taken);
+        }
+        let found = {
+            let mut session = engine.0.db.read_across_tenants().await?;
+            pointers::next(session.reader(), after, limits::SWEEP_ROWS_MAX).await?
+        };
+        let Some(last) = found.last() else { return Ok(taken) };
+        after = (last.tenant_id, last.event_id);
+        for pointer in found {
+            if is_ours(engine, &pointer, own_too) && engine.events().insert(pointer.event_id) {
+                engine.0.metrics.accepted();
+                let event_id = pointer.event_id;
+                if let Err(error) = take_up(engine, pointer).await {
+                    engine.events().remove(&event_id);
+                    engine.0.metrics.left();
+                    return Err(error);
+                }
+                taken += 1;
+            }
+        }
+    }
+}
+
+fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
+    let own = pointer.node_id == engine.node_id().uuid();
+    if own {
+        let grace_over = engine.0.db.now() >= pointer.created_at.after(OWN_GRACE);
+        if !own_too && !grace_over {
+            // It may be on its way; look again.
+            engine.0.overflowed.store(true, Ordering::Release);
+            return false;
+        }
+        return true;
+    }
+    // Another node's pointer is ours only where there can be no other node.
+    !engine.0.db.is_shared()
+}
+
+/// Matches again, minus the pairs that have a row already.
+async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
+    let Pointer { tenant_id, event_id, target, name, priority, occurred_at, body, .. } = pointer;
+    engine.0.directory.refresh(&[tenant_id]).await?;
+    let directory = engine.0.directory.get(tenant_id).await?;
+    let mut pairs = directory.matching(&name, occurred_at, target);
+    let ids: Vec<_> = pairs.iter().map(|id| delivery_id(event_id, *id, b"")).collect();
+    if !ids.is_empty() {
+        let mut session = engine.0.db.read(tenant_id).await?;
+        let existing = deliveries::existing(session.reader(), tenant_id, &ids).await?;
+        pairs.retain(|id| !existing.contains(&delivery_id(event_id, *id, b"")));
+    }
+    let event = CommittedEvent {
+        tenant_id,
+        event_id,
+        name,
+        priority,
+        visibility: Visibility::Public,
+        subject_id: AnyId { prefix: "evt", uuid: event_id.uuid() },
+        occurred_at,
+        target,
+        body,
+        made_at: std::panic::Location::caller(),
+    };
+    plan_pairs(engine, event, &pairs).await;
+    engine.0.bus.wake(Topic::Dispatch);
+    Ok(())
+}

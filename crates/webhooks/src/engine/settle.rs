@@ -1,0 +1,398 @@
+//! Outcomes, written in batches: deliveries and attempts with their result, pointers removed.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tidings_bus::{Busy, Pulse, Topic};
+use tidings_db::{Db, DbError, Silent, UnitOfWork, work};
+use tidings_kernel::{
+    Change, DeliveryId, Entity, EventId, TenantId, Timestamp, Uuid, Version, limits,
+};
+use tokio::sync::mpsc;
+
+use super::Engine;
+use super::attempt::Made;
+use super::item::Item;
+use crate::delivery::{DeliveryEdge, DeliveryStatus};
+use crate::plan::{NextStep, Outcome};
+use crate::store::settle::{AttemptRow, DeliveryRow};
+use crate::store::{nodes, settle as rows, subscriptions};
+
+/// What there is to write.
+pub(super) enum Settled {
+    /// An attempt was made, or found to be of no use.
+    Attempted(Box<Made>),
+    /// A lane was full: the delivery waits in the database.
+    Parked(Item),
+    /// Nobody wants the event.
+    Unwanted { tenant_id: TenantId, event_id: EventId, _busy: Busy },
+}
+
+/// One batch, as rows. What is kept beside the rows counts as under way until they are written.
+#[derive(Default)]
+struct Batch {
+    deliveries: Vec<DeliveryRow>,
+    attempts: Vec<AttemptRow>,
+    pointers: Vec<(TenantId, EventId)>,
+    /// Deliveries with a row that this process is done with.
+    done: Vec<DeliveryId>,
+    busy: Vec<Settled>,
+    next_due: Option<Timestamp>,
+}
+
+impl Engine {
+    pub(super) async fn settle(&self, settled: Settled) {
+        // The settler ends only with the process.
+        drop(self.0.outcomes.send(settled).await);
+    }
+}
+
+/// Writes outcomes, for ever.
+pub(super) async fn run(
+    engine: Engine,
+    outcomes: Arc<tokio::sync::Mutex<mpsc::Receiver<Settled>>>,
+    pulse: Pulse,
+) {
+    let mut outcomes = outcomes.lock().await;
+    let mut received = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
+    loop {
+        pulse.beat();
+        let count = tokio::select! {
+            count = outcomes.recv_many(&mut received, limits::SETTLE_BATCH_MAX) => count,
+            () = tokio::time::sleep(Duration::from_secs(10)) => continue,
+        };
+        if count == 0 {
+            return;
+        }
+        if received.len() < limits::SETTLE_BATCH_MAX / 8 && !engine.is_draining() {
+            tokio::time::sleep(limits::SETTLE_WAIT).await;
+            let room = limits::SETTLE_BATCH_MAX - received.len();
+            while received.len() < limits::SETTLE_BATCH_MAX
+                && let Ok(more) = outcomes.try_recv()
+            {
+                received.push(more);
+            }
+            debug_assert!(room > 0, "the batch had room");
+        }
+        write(&engine, std::mem::take(&mut received)).await;
+    }
+}
+
+async fn write(engine: &Engine, received: Vec<Settled>) {
+    let mut batch = Batch::default();
+    for settled in received {
+        match settled {
+            Settled::Attempted(made) => attempted(engine, &mut batch, made).await,
+            Settled::Parked(item) => parked(engine, &mut batch, item),
+            Settled::Unwanted { tenant_id, event_id, .. } => {
+                batch.pointers.push((tenant_id, event_id));
+                batch.busy.push(settled);
+            }
+        }
+    }
+    write_batch(engine, batch).await;
+}
+
+/// An outcome that ends a delivery with an event of its own is written by itself; the rest in bulk.
+async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
+    if made.item.incarnation != engine.incarnation() {
+        return;
+    }
+    match made.next {
+        NextStep::Delivered | NextStep::Wait { .. } => add(engine, batch, made),
+        NextStep::Exhausted | NextStep::Gone => end(engine, &made).await,
+    }
+}
+
+fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> DeliveryRow {
+    DeliveryRow {
+        tenant_id: item.tenant_id,
+        id: item.delivery_id,
+        event_id: item.event.event_id,
+        subscription_id: item.subscription_id,
+        origin: item.origin,
+        event_name: item.event.name.as_str().to_owned(),
+        status,
+        attempts: item.attempts,
+        next_attempt_at: None,
+        node_id: engine.node_id(),
+        last_status: None,
+        last_error: None,
+        reason: None,
+        created_at: item.created_at,
+        updated_at: engine.0.db.now(),
+    }
+}
+
+fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
+    let Made { item, number, outcome, next, .. } = made;
+    let before =
+        if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
+    // Every step follows from an attempt of a delivery that has not ended, so the edge is legal.
+    let status = before.next(DeliveryEdge::from(*next)).unwrap_or(before);
+    let (last_status, last_error) = match *outcome {
+        Outcome::Status { status: code, .. } => {
+            (Some(code), (!(200..300).contains(&code)).then(|| outcome.class()))
+        }
+        Outcome::Failed(class) => (None, Some(class)),
+    };
+    let next_attempt_at = match *next {
+        NextStep::Wait { until } => Some(until),
+        NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
+    };
+    let reason = match (*next, last_status) {
+        (NextStep::Gone, Some(_)) => Some("gone"),
+        (NextStep::Gone, None) => Some("not_sending"),
+        _ => None,
+    };
+    let delivery = DeliveryRow {
+        attempts: *number,
+        next_attempt_at,
+        last_status,
+        last_error,
+        reason,
+        ..delivery_row(engine, item, status)
+    };
+    let attempt = AttemptRow {
+        tenant_id: item.tenant_id,
+        delivery_id: item.delivery_id,
+        attempt: *number,
+        started_at: made.started_at,
+        duration: i64::try_from(made.took.as_micros()).unwrap_or(i64::MAX),
+        status: last_status,
+        error: last_error,
+        response_headers: made.response_headers.clone(),
+        response_body: made.response_body.clone(),
+        node_id: engine.node_id(),
+    };
+    (delivery, attempt)
+}
+
+fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
+    let (delivery, attempt) = rows_of(engine, &made);
+    batch.next_due = earliest(batch.next_due, delivery.next_attempt_at);
+    batch.deliveries.push(delivery);
+    batch.attempts.push(attempt);
+    close(batch, &made.item);
+    batch.busy.push(Settled::Attempted(made));
+}
+
+fn parked(engine: &Engine, batch: &mut Batch, item: Item) {
+    let now = engine.0.db.now();
+    let row = DeliveryRow {
+        next_attempt_at: Some(now),
+        ..delivery_row(engine, &item, DeliveryStatus::Pending)
+    };
+    batch.next_due = earliest(batch.next_due, Some(now));
+    batch.deliveries.push(row);
+    close(batch, &item);
+    batch.busy.push(Settled::Parked(item));
+}
+
+fn close(batch: &mut Batch, item: &Item) {
+    if item.stored {
+        batch.done.push(item.delivery_id);
+    } else if item.event.close_one() {
+        batch.pointers.push((item.tenant_id, item.event.event_id));
+    }
+}
+
+fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
+    [a, b].into_iter().flatten().min()
+}
+
+/// Writes a batch, again and again until the database takes it: outcomes are never dropped while
+/// this node may write them.
+async fn write_batch(engine: &Engine, batch: Batch) {
+    let Batch { deliveries, attempts, pointers, done, busy, next_due } = batch;
+    if deliveries.is_empty() && pointers.is_empty() {
+        return;
+    }
+    let incarnation = engine.incarnation();
+    let (deliveries, attempts) = (Arc::new(deliveries), Arc::new(attempts));
+    let pointers = Arc::new(pointers);
+    let mut pause = Duration::from_millis(20);
+    while incarnation == engine.incarnation() {
+        match write_once(engine, &deliveries, &attempts, &pointers).await {
+            Ok(true) => break,
+            // Fenced: another node has taken over what this batch is about.
+            Ok(false) => return,
+            Err(error) => {
+                tracing::warn!(%error, rows = deliveries.len(), "outcomes wait to be written");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+        }
+    }
+    {
+        let mut events = engine.events();
+        for (_, event_id) in pointers.iter() {
+            events.remove(event_id);
+        }
+    }
+    {
+        let mut known = engine.deliveries();
+        for id in &done {
+            known.remove(id);
+        }
+    }
+    drop(busy);
+    if next_due.is_some() {
+        engine.0.bus.wake(Topic::Dispatch);
+    }
+}
+
+fn system(db: &Db) -> tidings_kernel::Ctx {
+    db.system_ctx("delivery", TenantId::from_uuid(Uuid::nil()), true)
+}
+
+/// Writes a batch, unless this node was fenced.
+async fn write_once(
+    engine: &Engine,
+    deliveries: &Arc<Vec<DeliveryRow>>,
+    attempts: &Arc<Vec<AttemptRow>>,
+    pointers: &Arc<Vec<(TenantId, EventId)>>,
+) -> Result<bool, DbError> {
+    let (deliveries, attempts) = (Arc::clone(deliveries), Arc::clone(attempts));
+    let pointers = Arc::clone(pointers);
+    let engine_of_unit = engine.clone();
+    let ctx = system(&engine.0.db);
+    let unit = work!([engine_of_unit, deliveries, attempts, pointers] |work| async move {
+        if !may_settle(&engine_of_unit, work).await? {
+            return Ok(false);
+        }
+        let mut writer = work.silent(Silent::DeliveryBookkeeping);
+        rows::deliveries(&mut writer, &deliveries).await?;
+        rows::attempts(&mut writer, &attempts).await?;
+        rows::drop_pointers(&mut writer, &pointers).await?;
+        Ok::<bool, DbError>(true)
+    });
+    Ok(engine.0.db.write_bulk(&ctx, unit).await?.into_inner())
+}
+
+/// Whether this node has not been fenced, as of this transaction.
+async fn may_settle(engine: &Engine, work: &mut UnitOfWork) -> Result<bool, DbError> {
+    if engine.0.db.is_shared() {
+        nodes::is_live(work.reader(), engine.node_id()).await
+    } else {
+        Ok(true)
+    }
+}
+
+/// A delivery that ends in vain: its event and its row are one change.
+struct Ended {
+    row: DeliveryRow,
+    attempt: AttemptRow,
+    version: Version,
+}
+
+impl Entity for Ended {
+    type Event = tidings_events::WebhookEvent;
+    const KIND: &'static str = "webhook_delivery";
+
+    fn id(&self) -> tidings_kernel::AnyId {
+        self.row.id.any()
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+}
+
+impl tidings_db::Stored for Ended {
+    async fn save(
+        &self,
+        _: Version,
+        writer: &mut tidings_db::Writer<'_>,
+    ) -> Result<u64, DbError> {
+        let written = rows::deliveries(writer, std::slice::from_ref(&self.row)).await?;
+        rows::attempts(writer, std::slice::from_ref(&self.attempt)).await?;
+        Ok(written)
+    }
+}
+
+impl Ended {
+    fn exhaust(self) -> Change<Self> {
+        let event = tidings_events::webhooks::WebhookDeliveryExhausted {
+            delivery_id: self.row.id,
+            subscription_id: self.row.subscription_id,
+            event_id: self.row.event_id,
+            event_type: self.row.event_name.clone(),
+            attempts: self.row.attempts,
+            last_error: match (self.row.last_status, self.row.last_error) {
+                (Some(status), _) => format!("status.{status}"),
+                (None, error) => error.unwrap_or("unknown").to_owned(),
+            },
+        };
+        Change::new(self, event)
+    }
+}
+
+/// Ends a delivery in vain, until the database takes it.
+async fn end(engine: &Engine, made: &Made) {
+    let last_of_event = !made.item.stored && made.item.event.close_one();
+    let mut pause = Duration::from_millis(20);
+    loop {
+        match end_once(engine, made, last_of_event).await {
+            Ok(()) => break,
+            Err(error) if made.item.incarnation == engine.incarnation() => {
+                tracing::warn!(%error, delivery = %made.item.delivery_id, "an end waits to be written");
+                tokio::time::sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_secs(5));
+            }
+            Err(_) => return,
+        }
+    }
+    engine.deliveries().remove(&made.item.delivery_id);
+    if last_of_event {
+        engine.events().remove(&made.item.event.event_id);
+    }
+}
+
+async fn end_once(engine: &Engine, made: &Made, last_of_event: bool) -> Result<(), DbError> {
+    let (row, attempt) = rows_of(engine, made);
+    let gone = made.next == NextStep::Gone && row.reason == Some("gone");
+    // The end of what the engine says of itself is not told again: that would never end.
+    let told = made.next == NextStep::Exhausted
+        && !row.event_name.starts_with("webhook.");
+    let attempted = made.number > made.item.attempts;
+    let engine_of_unit = engine.clone();
+    let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
+    let unit = work!([engine_of_unit, row, attempt] |work| async move {
+        if !may_settle(&engine_of_unit, work).await? {
+            return Ok(());
+        }
+        if last_of_event {
+            let mut writer = work.silent(Silent::DeliveryBookkeeping);
+            rows::drop_pointers(&mut writer, &[(row.tenant_id, row.event_id)]).await?;
+        }
+        if gone {
+            disable(work, &row).await?;
+        }
+        if told {
+            work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
+        } else {
+            let mut writer = work.silent(Silent::DeliveryBookkeeping);
+            rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
+            if attempted {
+                rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
+            }
+        }
+        Ok::<(), DbError>(())
+    });
+    engine.0.db.write_bulk(&ctx, unit).await.map(|_| ())
+}
+
+/// 410: the endpoint is no more, so nothing is sent to it until somebody switches it on again.
+async fn disable(work: &mut UnitOfWork, row: &DeliveryRow) -> Result<(), DbError> {
+    let found = subscriptions::find(work.reader(), row.tenant_id, row.subscription_id).await?;
+    let now = work.now();
+    if let Some(Ok(change)) = found.map(|subscription| subscription.disable("gone", now)) {
+        work.apply(change).await?;
+    }
+    Ok(())
+}

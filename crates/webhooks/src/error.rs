@@ -1,0 +1,66 @@
+//! What can be refused, and what a caller is told.
+
+use tidings_db::DbError;
+use tidings_kernel::{Problem, ProblemKind, limits};
+
+/// A refusal of the webhooks domain.
+#[derive(Debug, thiserror::Error)]
+pub enum WebhookError {
+    /// No such thing, or another tenant's.
+    #[error("not found")]
+    NotFound,
+    /// It is disabled already.
+    #[error("the subscription is disabled already")]
+    AlreadyDisabled,
+    /// It sends nothing at present.
+    #[error("the subscription sends nothing at present; set is_active to true first")]
+    NotSending,
+    /// The delivery has not ended yet.
+    #[error("the delivery has not ended yet; it is tried again by itself")]
+    NotEnded,
+    /// The payload is gone.
+    #[error("the payload of the event is kept no longer, so it cannot be sent again")]
+    PayloadGone,
+    /// As many subscriptions as there may be.
+    #[error("a tenant has at most {} webhook subscriptions", limits::SUBSCRIPTIONS_MAX)]
+    TooManySubscriptions,
+    /// As many event types as there may be.
+    #[error("a tenant has at most {} event types", limits::EVENT_TYPES_MAX)]
+    TooManyTypes,
+    /// A custom type with this name exists.
+    #[error("the event type {0} exists already; change it with PATCH")]
+    TypeExists(String),
+    /// An event id was used for another event.
+    #[error("the event_id {0} was used for another event; use a new one")]
+    EventIdReused(String),
+    /// Something in the input.
+    #[error(transparent)]
+    Input(#[from] Problem),
+    /// The database.
+    #[error(transparent)]
+    Db(#[from] DbError),
+}
+
+impl From<WebhookError> for Problem {
+    fn from(error: WebhookError) -> Self {
+        let text = error.to_string();
+        match error {
+            WebhookError::NotFound => Self::not_found(),
+            WebhookError::AlreadyDisabled
+            | WebhookError::NotSending
+            | WebhookError::NotEnded
+            | WebhookError::PayloadGone => Self::new(ProblemKind::InvalidTransition, text),
+            WebhookError::TooManySubscriptions | WebhookError::TooManyTypes => {
+                Self::new(ProblemKind::LimitReached, text)
+            }
+            WebhookError::TypeExists(_) => {
+                Self::new(ProblemKind::AlreadyExists, text).at("/event_type", "exists", "in use")
+            }
+            WebhookError::EventIdReused(_) => {
+                Self::new(ProblemKind::EventIdReused, text).at("/event_id", "reused", "in use")
+            }
+            WebhookError::Input(problem) => problem,
+            WebhookError::Db(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! Secrets and headers, sealed for the row that they lie in.
+
+use std::collections::BTreeMap;
+
+use tidings_kernel::{TenantId, WebhookSubscriptionId};
+use tidings_vault::{Secret, Vault};
+
+use crate::signing::SigningSecret;
+use crate::subscription::{Sealed, Subscription};
+
+fn place(tenant_id: TenantId, id: WebhookSubscriptionId, column: &str) -> String {
+    format!("{tenant_id}|webhook_subscriptions|{id}|{column}")
+}
+
+/// Seals a signing secret for its subscription.
+pub(crate) fn seal_secret(
+    vault: &Vault,
+    tenant_id: TenantId,
+    id: WebhookSubscriptionId,
+    secret: &SigningSecret,
+) -> Sealed {
+    Sealed(vault.seal(&place(tenant_id, id, "secret"), secret.bytes()).into())
+}
+
+/// Opens a signing secret. One that does not open (the root key is another) is replaced by a random
+/// one: the receiver refuses the signature and the log says why, and nothing goes out unsigned.
+pub(crate) fn open_secret(
+    vault: &Vault,
+    subscription: &Subscription,
+    sealed: &Sealed,
+) -> SigningSecret {
+    let place = place(subscription.tenant_id, subscription.id, "secret");
+    let opened = vault.open(&place, &sealed.0).ok();
+    opened.and_then(|secret: Secret| SigningSecret::new(secret).ok()).unwrap_or_else(|| {
+        tracing::error!(subscription = %subscription.id, "the signing secret does not open");
+        SigningSecret::generate(vault)
+    })
+}
+
+/// Seals custom headers for their subscription.
+pub(crate) fn seal_headers(
+    vault: &Vault,
+    tenant_id: TenantId,
+    id: WebhookSubscriptionId,
+    headers: &BTreeMap<String, String>,
+) -> Sealed {
+    // Text keys and values always serialise.
+    let plain = serde_json::to_vec(headers).unwrap_or_default();
+    Sealed(vault.seal(&place(tenant_id, id, "headers"), &plain).into())
+}
+
+/// Opens custom headers; none where they do not open.
+pub(crate) fn open_headers(
+    vault: &Vault,
+    subscription: &Subscription,
+) -> BTreeMap<String, String> {
+    let place = place(subscription.tenant_id, subscription.id, "headers");
+    let opened = vault.open(&place, &subscription.headers.0).ok();
+    opened
+        .and_then(|plain| serde_json::from_slice(plain.expose()).ok())
+        .unwrap_or_else(|| {
+            tracing::error!(subscription = %subscription.id, "the custom headers do not open");
+            BTreeMap::new()
+        })
+}

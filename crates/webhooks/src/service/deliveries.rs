@@ -1,0 +1,268 @@
+//! Deliveries: read, repeat.
+
+use tidings_bus::Topic;
+use tidings_db::{DbError, UnitOfWork};
+use tidings_events::WebhookEvent;
+use tidings_events::webhooks::WebhookDeliveryRetried;
+use tidings_kernel::{
+    AnyId, Change, DeliveryId, Entity, Page, PageParams, TenantId, Timestamp, Version,
+};
+
+use crate::delivery::DeliveryStatus;
+use crate::engine::{Directory, MANUAL, delivery_id};
+use crate::error::WebhookError;
+use crate::service::Webhooks;
+use crate::store::deliveries::{self, AttemptRecord, Delivery, DeliveryFilter};
+use crate::store::settle::DeliveryRow;
+use crate::store::{log, nodes, pointers, settle, subscriptions};
+
+/// Pointers that a list of deliveries looks at, to show what is not dispatched yet.
+const POINTERS_SHOWN: i64 = 200;
+
+/// What waits in the database, for `doctor` and readiness.
+#[derive(Debug, Clone)]
+pub struct Backlog {
+    /// Events that are not fanned out yet.
+    pub pointers: i64,
+    /// Since when the oldest of them waits.
+    pub oldest_pointer: Option<Timestamp>,
+    /// Deliveries that are tried again.
+    pub waiting: i64,
+    /// When the first of them is due.
+    pub next_due: Option<Timestamp>,
+    /// The nodes: name, start, until when each said that it lives, whether it is fenced.
+    pub nodes: Vec<(String, Timestamp, Timestamp, bool)>,
+}
+
+impl Webhooks {
+    /// The tenant's deliveries, the newest first. On the first page, what is not dispatched yet
+    /// stands before them as pending.
+    pub async fn list_deliveries(
+        &self,
+        tenant_id: TenantId,
+        filter: &DeliveryFilter,
+        page: PageParams,
+    ) -> Result<Page<Delivery>, WebhookError> {
+        let mut rows = {
+            let mut session = self.db.read(tenant_id).await?;
+            deliveries::list(session.reader(), tenant_id, filter, page).await?
+        };
+        if page.after.is_none() {
+            let mut pending = self.undispatched(tenant_id).await?;
+            pending.retain(|delivery| {
+                fits(filter, delivery) && rows.data.iter().all(|row| row.id != delivery.id)
+            });
+            pending.append(&mut rows.data);
+            rows.data = pending;
+        }
+        Ok(rows)
+    }
+
+    /// Pairs of events that are not dispatched yet, as the deliveries that they will be.
+    async fn undispatched(&self, tenant_id: TenantId) -> Result<Vec<Delivery>, WebhookError> {
+        let waiting = {
+            let mut session = self.db.read(tenant_id).await?;
+            pointers::of_tenant(session.reader(), tenant_id, POINTERS_SHOWN).await?
+        };
+        if waiting.is_empty() {
+            return Ok(Vec::new());
+        }
+        let directory =
+            Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
+        let directory = directory.get(tenant_id).await?;
+        let mut pending: Vec<Delivery> = Vec::new();
+        for pointer in waiting {
+            let at = pointer.occurred_at;
+            for subscription_id in directory.matching(&pointer.name, at, pointer.target) {
+                pending.push(Delivery {
+                    id: delivery_id(pointer.event_id, subscription_id, b""),
+                    event_id: pointer.event_id,
+                    subscription_id,
+                    origin: "event".to_owned(),
+                    event_name: pointer.name.as_str().to_owned(),
+                    status: DeliveryStatus::Pending,
+                    attempts: 0,
+                    next_attempt_at: Some(at),
+                    last_status: None,
+                    last_error: None,
+                    reason: None,
+                    created_at: at,
+                    updated_at: at,
+                });
+            }
+        }
+        let ids: Vec<DeliveryId> = pending.iter().map(|delivery| delivery.id).collect();
+        let mut session = self.db.read(tenant_id).await?;
+        let existing = deliveries::existing(session.reader(), tenant_id, &ids).await?;
+        pending.retain(|delivery| !existing.contains(&delivery.id));
+        pending.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+        Ok(pending)
+    }
+
+    /// The tenant's delivery with this id, dispatched or not.
+    pub async fn get_delivery(
+        &self,
+        tenant_id: TenantId,
+        id: DeliveryId,
+    ) -> Result<Delivery, WebhookError> {
+        let found = {
+            let mut session = self.db.read(tenant_id).await?;
+            deliveries::find(session.reader(), tenant_id, id).await?
+        };
+        match found {
+            Some(delivery) => Ok(delivery),
+            None => self
+                .undispatched(tenant_id)
+                .await?
+                .into_iter()
+                .find(|delivery| delivery.id == id)
+                .ok_or(WebhookError::NotFound),
+        }
+    }
+
+    /// The attempts of a delivery, in order.
+    pub async fn list_attempts(
+        &self,
+        tenant_id: TenantId,
+        id: DeliveryId,
+        page: PageParams,
+    ) -> Result<Page<AttemptRecord>, WebhookError> {
+        self.get_delivery(tenant_id, id).await?;
+        let mut session = self.db.read(tenant_id).await?;
+        Ok(deliveries::attempts(session.reader(), tenant_id, id, page).await?)
+    }
+
+    /// Sends an event once more: a new delivery with the same event id and the same bytes. The
+    /// automatic attempts are not touched.
+    pub async fn retry_delivery(
+        &self,
+        work: &mut UnitOfWork,
+        id: DeliveryId,
+    ) -> Result<Delivery, WebhookError> {
+        let tenant_id = work.ctx().tenant_id;
+        let found = deliveries::find(work.reader(), tenant_id, id).await?;
+        let delivery = found.ok_or(WebhookError::NotFound)?;
+        if !delivery.status.is_terminal() {
+            return Err(WebhookError::NotEnded);
+        }
+        let subscription = delivery.subscription_id;
+        let found = subscriptions::find(work.reader(), tenant_id, subscription).await?;
+        if !found.is_some_and(|subscription| subscription.sends()) {
+            return Err(WebhookError::NotSending);
+        }
+        if !log::has_payload(work.reader(), tenant_id, delivery.event_id).await? {
+            return Err(WebhookError::PayloadGone);
+        }
+        let repetition: DeliveryId = work.mint();
+        let now = work.now();
+        let new_id = delivery_id(delivery.event_id, subscription, repetition.uuid().as_bytes());
+        let again = Delivery {
+            id: new_id,
+            origin: MANUAL.to_owned(),
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            next_attempt_at: Some(now),
+            last_status: None,
+            last_error: None,
+            reason: None,
+            created_at: now,
+            updated_at: now,
+            ..delivery.clone()
+        };
+        let change = Repetition { of: id, delivery: again.clone(), tenant_id, version: 0 };
+        work.apply(change.ask()).await?;
+        Ok(again)
+    }
+
+    /// Says that something is due, after a commit that made it so.
+    pub fn wake(&self) {
+        self.bus.wake(Topic::Dispatch);
+    }
+
+    /// What waits in the database.
+    pub async fn backlog(&self) -> Result<Backlog, DbError> {
+        let mut session = self.db.read_across_tenants().await?;
+        let (count, oldest_pointer) = pointers::count(session.reader()).await?;
+        let (waiting, next_due) = deliveries::count_waiting(session.reader()).await?;
+        let nodes = nodes::list(session.reader()).await?;
+        let nodes = nodes
+            .into_iter()
+            .map(|(_, name, started, until, fenced)| (name, started, until, fenced))
+            .collect();
+        Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, nodes })
+    }
+}
+
+fn fits(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
+    filter.subscription_id.is_none_or(|id| id == delivery.subscription_id)
+        && filter.event_id.is_none_or(|id| id == delivery.event_id)
+        && filter.status.is_none_or(|status| status == delivery.status)
+        && filter.event_type.as_ref().is_none_or(|name| *name == delivery.event_name)
+}
+
+/// A repetition that somebody asked for.
+struct Repetition {
+    of: DeliveryId,
+    delivery: Delivery,
+    tenant_id: TenantId,
+    version: Version,
+}
+
+impl Entity for Repetition {
+    type Event = WebhookEvent;
+    const KIND: &'static str = "webhook_delivery";
+
+    fn id(&self) -> AnyId {
+        self.delivery.id.any()
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+}
+
+impl tidings_db::Stored for Repetition {
+    async fn save(
+        &self,
+        _: Version,
+        writer: &mut tidings_db::Writer<'_>,
+    ) -> Result<u64, DbError> {
+        let Delivery { id, event_id, subscription_id, event_name, created_at, .. } =
+            &self.delivery;
+        let row = DeliveryRow {
+            tenant_id: self.tenant_id,
+            id: *id,
+            event_id: *event_id,
+            subscription_id: *subscription_id,
+            origin: MANUAL,
+            event_name: event_name.clone(),
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            next_attempt_at: Some(*created_at),
+            // No node holds it yet; the first that looks takes it.
+            node_id: tidings_kernel::NodeId::from_uuid(tidings_kernel::Uuid::nil()),
+            last_status: None,
+            last_error: None,
+            reason: None,
+            created_at: *created_at,
+            updated_at: *created_at,
+        };
+        settle::deliveries(writer, &[row]).await
+    }
+}
+
+impl Repetition {
+    fn ask(self) -> Change<Self> {
+        let event = WebhookDeliveryRetried {
+            delivery_id: self.of,
+            new_delivery_id: self.delivery.id,
+            subscription_id: self.delivery.subscription_id,
+            event_id: self.delivery.event_id,
+        };
+        Change::new(self, event)
+    }
+}

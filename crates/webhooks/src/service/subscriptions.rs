@@ -1,0 +1,274 @@
+//! Subscriptions: create, change, rotate, test, delete, read.
+
+use tidings_db::UnitOfWork;
+use tidings_events::webhooks::WebhookTest;
+use tidings_events::{Example, WebhookEvent};
+use tidings_kernel::{
+    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind, PublicationId,
+    TenantId, Version, WebhookSubscriptionId, limits,
+};
+
+use crate::commands::{CreateSubscription, UpdateSubscription, all};
+use crate::error::WebhookError;
+use crate::matching::Filters;
+use crate::sealing::{seal_headers, seal_secret};
+use crate::service::Webhooks;
+use crate::signing::SigningSecret;
+use crate::store::{event_types, subscriptions};
+use crate::subscription::Subscription;
+
+/// Seconds of an attempt where the owner does not say.
+const TIMEOUT_SECONDS: u32 = 15;
+
+impl Webhooks {
+    /// Makes a subscription; its secret is shown this once.
+    pub async fn create_subscription(
+        &self,
+        work: &mut UnitOfWork,
+        input: CreateSubscription,
+    ) -> Result<(Subscription, SigningSecret), WebhookError> {
+        let tenant_id = work.ctx().tenant_id;
+        let mut errors = Vec::new();
+        let retry_policy = input.check(&mut errors);
+        let events = self.filters(work, &input.events, &mut errors).await?;
+        self.url(&input.url, &mut errors);
+        refuse(errors)?;
+        if subscriptions::count(work.reader(), tenant_id).await? >= limits::SUBSCRIPTIONS_MAX {
+            return Err(WebhookError::TooManySubscriptions);
+        }
+        let id: WebhookSubscriptionId = work.mint();
+        let now = work.now();
+        let secret = SigningSecret::generate(&self.vault);
+        let subscription = Subscription {
+            id,
+            tenant_id,
+            url: input.url,
+            events,
+            description: input.description,
+            headers: seal_headers(&self.vault, tenant_id, id, &input.headers),
+            header_names: input.headers.into_keys().collect(),
+            retry_policy,
+            timeout_seconds: input.timeout_seconds.unwrap_or(TIMEOUT_SECONDS),
+            is_active: input.is_active.unwrap_or(true),
+            disabled: None,
+            secret: seal_secret(&self.vault, tenant_id, id, &secret),
+            previous: None,
+            custom_metadata: input.custom_metadata,
+            created_at: now,
+            updated_at: now,
+            deleted_at: None,
+            version: 0,
+        };
+        Ok((work.apply(subscription.create()).await?, secret))
+    }
+
+    /// Changes a subscription; nothing where nothing differs.
+    pub async fn update_subscription(
+        &self,
+        work: &mut UnitOfWork,
+        id: WebhookSubscriptionId,
+        (input, if_match): (UpdateSubscription, Option<Version>),
+    ) -> Result<Subscription, WebhookError> {
+        let current = get(work, id).await?;
+        expect(if_match, current.version)?;
+        let mut errors = Vec::new();
+        let retry_policy = input.check(&mut errors);
+        let events = match &input.events {
+            Some(events) => self.filters(work, events, &mut errors).await?,
+            None => current.events.clone(),
+        };
+        if let Some(url) = &input.url {
+            self.url(url, &mut errors);
+        }
+        refuse(errors)?;
+        let now = work.now();
+        let next = self.merge(&current, input, (events, retry_policy));
+        match current.update(next, now) {
+            Ok(change) => Ok(work.apply(change).await?),
+            Err(unchanged) => Ok(unchanged),
+        }
+    }
+
+    fn merge(
+        &self,
+        current: &Subscription,
+        input: UpdateSubscription,
+        (events, retry_policy): (Vec<String>, Option<crate::plan::RetryPolicy>),
+    ) -> Subscription {
+        let mut next = current.clone();
+        next.events = events;
+        next.url = input.url.unwrap_or(next.url);
+        next.description = input.description.over(next.description);
+        if let Some(headers) = input.headers {
+            next.headers = seal_headers(&self.vault, next.tenant_id, next.id, &headers);
+            next.header_names = headers.into_keys().collect();
+        }
+        next.retry_policy = retry_policy.unwrap_or(next.retry_policy);
+        next.timeout_seconds = input.timeout_seconds.unwrap_or(next.timeout_seconds);
+        next.custom_metadata = input.custom_metadata.unwrap_or(next.custom_metadata);
+        if let Some(is_active) = input.is_active {
+            next.is_active = is_active;
+            if is_active {
+                next.disabled = None;
+            }
+        }
+        next
+    }
+
+    /// Gives a subscription a new secret; the old one signs for another day.
+    pub async fn rotate_secret(
+        &self,
+        work: &mut UnitOfWork,
+        id: WebhookSubscriptionId,
+    ) -> Result<(Subscription, SigningSecret), WebhookError> {
+        let subscription = get(work, id).await?;
+        let secret = SigningSecret::generate(&self.vault);
+        let sealed = seal_secret(&self.vault, subscription.tenant_id, id, &secret);
+        let now = work.now();
+        Ok((work.apply(subscription.rotate(sealed, now)).await?, secret))
+    }
+
+    /// Sends a test event to one subscription, through everything that a real one passes.
+    pub async fn test_subscription(
+        &self,
+        work: &mut UnitOfWork,
+        id: WebhookSubscriptionId,
+    ) -> Result<EventId, WebhookError> {
+        let subscription = get(work, id).await?;
+        if !subscription.sends() {
+            return Err(WebhookError::NotSending);
+        }
+        work.target(id);
+        let test = Test { id: work.mint(), version: 0 };
+        let event = WebhookTest { subscription_id: id, ..WebhookTest::example() };
+        work.apply(Change::new(test, event)).await?;
+        let Some(event_id) = work.last_event() else {
+            unreachable!("a change has at least one event")
+        };
+        Ok(event_id)
+    }
+
+    /// Ends a subscription. Its deliveries stay readable.
+    pub async fn delete_subscription(
+        &self,
+        work: &mut UnitOfWork,
+        id: WebhookSubscriptionId,
+        if_match: Option<Version>,
+    ) -> Result<(), WebhookError> {
+        let subscription = get(work, id).await?;
+        expect(if_match, subscription.version)?;
+        let now = work.now();
+        work.apply(subscription.delete(now)).await?;
+        Ok(())
+    }
+
+    /// The tenant's subscription with this id.
+    pub async fn get_subscription(
+        &self,
+        tenant_id: TenantId,
+        id: WebhookSubscriptionId,
+    ) -> Result<Subscription, WebhookError> {
+        let mut session = self.db.read(tenant_id).await?;
+        let found = subscriptions::find(session.reader(), tenant_id, id).await?;
+        found.ok_or(WebhookError::NotFound)
+    }
+
+    /// The tenant's subscriptions, the newest first.
+    pub async fn list_subscriptions(
+        &self,
+        tenant_id: TenantId,
+        page: PageParams,
+    ) -> Result<Page<Subscription>, WebhookError> {
+        let mut session = self.db.read(tenant_id).await?;
+        Ok(subscriptions::list(session.reader(), tenant_id, page).await?)
+    }
+
+    async fn filters(
+        &self,
+        work: &mut UnitOfWork,
+        events: &[String],
+        errors: &mut Vec<FieldError>,
+    ) -> Result<Vec<String>, WebhookError> {
+        let tenant_id = work.ctx().tenant_id;
+        let registered = event_types::names(work.reader(), tenant_id).await?;
+        match Filters::parse(events, &registered) {
+            Ok(filters) => Ok(filters.given().iter().map(ToString::to_string).collect()),
+            Err(faults) => {
+                errors.extend(faults);
+                Ok(Vec::new())
+            }
+        }
+    }
+
+    fn url(&self, url: &str, errors: &mut Vec<FieldError>) {
+        if let Err(refused) = self.egress.vet(url) {
+            errors.push(FieldError::new("/url", refused.code(), refused.to_string()));
+        }
+    }
+}
+
+/// One test of a subscription: an object that exists only as its event.
+struct Test {
+    id: PublicationId,
+    version: Version,
+}
+
+impl Entity for Test {
+    type Event = WebhookEvent;
+    const KIND: &'static str = "webhook_test";
+
+    fn id(&self) -> AnyId {
+        self.id.any()
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+}
+
+impl tidings_db::Stored for Test {
+    async fn save(
+        &self,
+        expected: Version,
+        _: &mut tidings_db::Writer<'_>,
+    ) -> Result<u64, tidings_db::DbError> {
+        Ok(u64::from(expected == 0))
+    }
+}
+
+/// All faults at once; where each is of one kind that has its own problem, as that problem.
+fn refuse(errors: Vec<FieldError>) -> Result<(), WebhookError> {
+    let kind = if errors.iter().all(|error| error.code == "unknown_event_type") {
+        Some(ProblemKind::UnknownEventType)
+    } else if errors.iter().all(|error| error.pointer == "/url") {
+        Some(ProblemKind::UrlRefused)
+    } else {
+        None
+    };
+    all(errors).map_err(|problem| {
+        WebhookError::Input(Problem { kind: kind.unwrap_or(problem.kind), ..problem })
+    })
+}
+
+fn expect(if_match: Option<Version>, version: Version) -> Result<(), WebhookError> {
+    match if_match {
+        Some(wanted) if wanted != version => Err(WebhookError::Input(Problem::new(
+            ProblemKind::PreconditionFailed,
+            format!("the version is {version} and not {wanted}; read it again"),
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+async fn get(
+    work: &mut UnitOfWork,
+    id: WebhookSubscriptionId,
+) -> Result<Subscription, WebhookError> {
+    let tenant_id = work.ctx().tenant_id;
+    let found = subscriptions::find(work.reader(), tenant_id, id).await?;
+    found.ok_or(WebhookError::NotFound)
+}

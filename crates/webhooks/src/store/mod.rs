@@ -1,0 +1,10 @@
+//! Rows of the webhooks domain.
+
+pub(crate) mod activity;
+pub(crate) mod deliveries;
+pub(crate) mod event_types;
+pub(crate) mod log;
+pub(crate) mod nodes;
+pub(crate) mod pointers;
+pub(crate) mod settle;
+pub(crate) mod subscriptions;

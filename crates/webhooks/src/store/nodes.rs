@@ -1,0 +1,85 @@
+//! Which processes live, and what they hold.
+
+use tidings_db::{DbError, Reader, Writer, args};
+use tidings_kernel::{NodeId, Timestamp};
+
+tidings_db::statements! {
+    across command JOIN = "INSERT INTO nodes (id, name, started_at, alive_until, fenced) \
+        VALUES ($1, $2, $3, $4, FALSE)";
+    across command BEAT = "UPDATE nodes SET alive_until = $2 WHERE id = $1 AND fenced = FALSE";
+    across command FENCE_DEAD = "UPDATE nodes SET fenced = TRUE \
+        WHERE fenced = FALSE AND alive_until < $1";
+    across command FENCE_OTHERS = "UPDATE nodes SET fenced = TRUE WHERE fenced = FALSE AND id <> $1";
+    across command LEAVE = "UPDATE nodes SET fenced = TRUE WHERE id = $1";
+    across command FORGET = "DELETE FROM nodes WHERE fenced = TRUE AND alive_until < $1";
+    across query IS_LIVE = "SELECT COUNT(*) FROM nodes WHERE id = $1 AND fenced = FALSE";
+    across query LIST = "SELECT id, name, started_at, alive_until, fenced FROM nodes \
+        ORDER BY started_at";
+    across command ADOPT_POINTERS = "UPDATE dispatch SET node_id = $1 WHERE (tenant_id, event_id) IN \
+        (SELECT d.tenant_id, d.event_id FROM dispatch d WHERE NOT EXISTS \
+        (SELECT 1 FROM nodes n WHERE n.id = d.node_id AND n.fenced = FALSE) LIMIT 500)";
+    across command ADOPT_DELIVERIES = "UPDATE deliveries SET node_id = $1 WHERE (tenant_id, id) IN \
+        (SELECT d.tenant_id, d.id FROM deliveries d WHERE d.next_attempt_at IS NOT NULL \
+        AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = d.node_id AND n.fenced = FALSE) \
+        LIMIT 500)";
+}
+
+/// A node, for `doctor`: id, name, start, until when it said that it lives, whether it is fenced.
+pub(crate) type NodeRow = (NodeId, String, Timestamp, Timestamp, bool);
+
+pub(crate) async fn join(
+    writer: &mut Writer<'_>,
+    node_id: NodeId,
+    name: &str,
+    (now, until): (Timestamp, Timestamp),
+) -> Result<(), DbError> {
+    writer.execute(&JOIN, args![node_id, name, now, until]).await.map(|_| ())
+}
+
+/// Says that a node lives; `false` where it was fenced meanwhile.
+pub(crate) async fn beat(
+    writer: &mut Writer<'_>,
+    node_id: NodeId,
+    until: Timestamp,
+) -> Result<bool, DbError> {
+    Ok(writer.execute(&BEAT, args![node_id, until]).await? == 1)
+}
+
+/// Fences the nodes that have not said so for too long. Says how many.
+pub(crate) async fn fence_dead(writer: &mut Writer<'_>, now: Timestamp) -> Result<u64, DbError> {
+    writer.execute(&FENCE_DEAD, args![now]).await
+}
+
+/// Fences every other node: for a database that only one process can open.
+pub(crate) async fn fence_others(
+    writer: &mut Writer<'_>,
+    node_id: NodeId,
+) -> Result<u64, DbError> {
+    writer.execute(&FENCE_OTHERS, args![node_id]).await
+}
+
+/// Says goodbye, so that others need not wait.
+pub(crate) async fn leave(writer: &mut Writer<'_>, node_id: NodeId) -> Result<(), DbError> {
+    writer.execute(&LEAVE, args![node_id]).await.map(|_| ())
+}
+
+/// Forgets nodes that were fenced long ago.
+pub(crate) async fn forget(writer: &mut Writer<'_>, before: Timestamp) -> Result<(), DbError> {
+    writer.execute(&FORGET, args![before]).await.map(|_| ())
+}
+
+/// Whether a node may still settle what it holds.
+pub(crate) async fn is_live(mut reader: Reader<'_>, node_id: NodeId) -> Result<bool, DbError> {
+    Ok(reader.scalar::<i64>(&IS_LIVE, args![node_id]).await? == 1)
+}
+
+/// Takes over a few of the pointers and deliveries that no living node holds. Says how many.
+pub(crate) async fn adopt(writer: &mut Writer<'_>, node_id: NodeId) -> Result<u64, DbError> {
+    let pointers = writer.execute(&ADOPT_POINTERS, args![node_id]).await?;
+    Ok(pointers + writer.execute(&ADOPT_DELIVERIES, args![node_id]).await?)
+}
+
+/// All nodes.
+pub(crate) async fn list(mut reader: Reader<'_>) -> Result<Vec<NodeRow>, DbError> {
+    reader.rows(&LIST, &[]).await
+}

@@ -1,0 +1,88 @@
+//! Dispatch pointers: events that are not fanned out yet.
+
+use bytes::Bytes;
+use tidings_db::{DbError, FromRow, Reader, Row, args};
+use tidings_events::{CustomName, EventName, EventType, Priority};
+use tidings_kernel::{EventId, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
+
+tidings_db::statements! {
+    across query NEXT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
+        e.name, e.priority, e.occurred_at, p.body FROM dispatch d \
+        JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
+        JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
+        WHERE (d.tenant_id, d.event_id) > ($1, $2) \
+        ORDER BY d.tenant_id, d.event_id LIMIT $3";
+    query OF_TENANT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
+        e.name, e.priority, e.occurred_at, p.body FROM dispatch d \
+        JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
+        JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
+        WHERE d.tenant_id = $1 ORDER BY d.event_id DESC LIMIT $2";
+    across query COUNT = "SELECT COUNT(*), MIN(created_at) FROM dispatch";
+}
+
+/// A pointer with the event that it points to.
+#[derive(Debug, Clone)]
+pub(crate) struct Pointer {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) event_id: EventId,
+    pub(crate) target: Option<WebhookSubscriptionId>,
+    pub(crate) node_id: Uuid,
+    pub(crate) created_at: Timestamp,
+    pub(crate) name: EventName,
+    pub(crate) priority: Priority,
+    pub(crate) occurred_at: Timestamp,
+    pub(crate) body: Bytes,
+}
+
+/// The name of an event as the log has it. One that has left the catalog since is no type any more.
+pub(crate) fn event_name(text: &str) -> Option<EventName> {
+    EventType::find(text)
+        .map(EventName::Catalog)
+        .or_else(|| text.parse::<CustomName>().ok().map(EventName::Custom))
+}
+
+impl FromRow for Pointer {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Self {
+            tenant_id: row.take()?,
+            event_id: row.take()?,
+            target: row.take()?,
+            node_id: row.take()?,
+            created_at: row.take()?,
+            name: row.word(event_name)?,
+            priority: row.word(|word| {
+                [Priority::High, Priority::Normal, Priority::Low]
+                    .into_iter()
+                    .find(|priority| priority.name() == word)
+            })?,
+            occurred_at: row.take()?,
+            body: row.take()?,
+        })
+    }
+}
+
+/// The pointers that follow after one, in the order of their key.
+pub(crate) async fn next(
+    mut reader: Reader<'_>,
+    (tenant_id, event_id): (TenantId, EventId),
+    limit: i64,
+) -> Result<Vec<Pointer>, DbError> {
+    reader.rows(&NEXT, args![tenant_id, event_id, limit]).await
+}
+
+/// A tenant's pointers, the newest first.
+pub(crate) async fn of_tenant(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    limit: i64,
+) -> Result<Vec<Pointer>, DbError> {
+    reader.rows(&OF_TENANT, args![tenant_id, limit]).await
+}
+
+/// How many pointers there are, and since when the oldest waits.
+pub(crate) async fn count(
+    mut reader: Reader<'_>,
+) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT, &[]).await?;
+    row.ok_or(DbError::Decode { column: 0 })
+}

@@ -1,0 +1,133 @@
+//! Outcomes, written in batches: deliveries, attempts, pointers.
+
+use bytes::Bytes;
+use tidings_db::{DbError, ToValue, Value, Writer};
+use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, WebhookSubscriptionId};
+
+use crate::delivery::DeliveryStatus;
+
+tidings_db::statements! {
+    insert DELIVERIES = "deliveries" (
+        tenant_id uuid, id uuid, event_id uuid, subscription_id uuid, origin text,
+        event_name text, status text, attempts int, next_attempt_at int, node_id uuid,
+        last_status int, last_error text, reason text, created_at int, updated_at int
+    ), "ON CONFLICT (tenant_id, id) DO UPDATE SET status = excluded.status, \
+        attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, \
+        last_status = excluded.last_status, last_error = excluded.last_error, \
+        reason = excluded.reason, updated_at = excluded.updated_at, \
+        node_id = excluded.node_id \
+        WHERE deliveries.status IN ('pending', 'waiting')";
+    insert ATTEMPTS = "delivery_attempts" (
+        tenant_id uuid, delivery_id uuid, attempt int, started_at int, duration int, status int,
+        error text, response_headers text, response_body bytes, node_id uuid
+    ), "ON CONFLICT (tenant_id, delivery_id, attempt) DO NOTHING";
+    bulk DROP_POINTERS (uuid, uuid) =
+        "DELETE FROM dispatch WHERE tenant_id = $1 AND event_id = $2",
+        "DELETE FROM dispatch USING ROWS AS done(tenant_id, event_id) \
+            WHERE dispatch.tenant_id = done.tenant_id AND dispatch.event_id = done.event_id";
+}
+
+/// A delivery as a batch writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct DeliveryRow {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) id: DeliveryId,
+    pub(crate) event_id: EventId,
+    pub(crate) subscription_id: WebhookSubscriptionId,
+    pub(crate) origin: &'static str,
+    pub(crate) event_name: String,
+    pub(crate) status: DeliveryStatus,
+    pub(crate) attempts: u32,
+    pub(crate) next_attempt_at: Option<Timestamp>,
+    pub(crate) node_id: NodeId,
+    pub(crate) last_status: Option<u16>,
+    pub(crate) last_error: Option<&'static str>,
+    pub(crate) reason: Option<&'static str>,
+    pub(crate) created_at: Timestamp,
+    pub(crate) updated_at: Timestamp,
+}
+
+impl DeliveryRow {
+    fn values(&self) -> Vec<Value> {
+        vec![
+            self.tenant_id.to_value(),
+            self.id.to_value(),
+            self.event_id.to_value(),
+            self.subscription_id.to_value(),
+            self.origin.to_value(),
+            self.event_name.to_value(),
+            self.status.as_str().to_value(),
+            self.attempts.to_value(),
+            self.next_attempt_at.to_value(),
+            self.node_id.to_value(),
+            self.last_status.to_value(),
+            self.last_error.to_value(),
+            self.reason.to_value(),
+            self.created_at.to_value(),
+            self.updated_at.to_value(),
+        ]
+    }
+}
+
+/// An attempt as a batch writes it.
+#[derive(Debug, Clone)]
+pub(crate) struct AttemptRow {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) delivery_id: DeliveryId,
+    pub(crate) attempt: u32,
+    pub(crate) started_at: Timestamp,
+    /// Microseconds from the first step to the last byte.
+    pub(crate) duration: i64,
+    pub(crate) status: Option<u16>,
+    pub(crate) error: Option<&'static str>,
+    pub(crate) response_headers: Option<String>,
+    pub(crate) response_body: Option<Bytes>,
+    pub(crate) node_id: NodeId,
+}
+
+impl AttemptRow {
+    fn values(&self) -> Vec<Value> {
+        vec![
+            self.tenant_id.to_value(),
+            self.delivery_id.to_value(),
+            self.attempt.to_value(),
+            self.started_at.to_value(),
+            self.duration.to_value(),
+            self.status.to_value(),
+            self.error.to_value(),
+            self.response_headers.to_value(),
+            self.response_body.to_value(),
+            self.node_id.to_value(),
+        ]
+    }
+}
+
+/// Writes deliveries; one that has ended already stays as it is. Says how many were written.
+pub(crate) async fn deliveries(
+    writer: &mut Writer<'_>,
+    rows: &[DeliveryRow],
+) -> Result<u64, DbError> {
+    let rows: Vec<Vec<Value>> = rows.iter().map(DeliveryRow::values).collect();
+    writer.execute_many(&DELIVERIES, &rows).await
+}
+
+/// Writes attempts; one that is there already stays as it is.
+pub(crate) async fn attempts(
+    writer: &mut Writer<'_>,
+    rows: &[AttemptRow],
+) -> Result<(), DbError> {
+    let rows: Vec<Vec<Value>> = rows.iter().map(AttemptRow::values).collect();
+    writer.execute_many(&ATTEMPTS, &rows).await.map(|_| ())
+}
+
+/// Deletes the pointers of events whose every pair has its delivery.
+pub(crate) async fn drop_pointers(
+    writer: &mut Writer<'_>,
+    events: &[(TenantId, EventId)],
+) -> Result<(), DbError> {
+    let rows: Vec<Vec<Value>> = events
+        .iter()
+        .map(|(tenant_id, event_id)| vec![tenant_id.to_value(), event_id.to_value()])
+        .collect();
+    writer.execute_many(&DROP_POINTERS, &rows).await.map(|_| ())
+}

@@ -1,0 +1,170 @@
+//! A subscription: where events of which types go, and how.
+
+use std::time::Duration;
+
+use tidings_events::webhooks::{
+    WebhookSubscriptionCreated, WebhookSubscriptionDeleted, WebhookSubscriptionDisabled,
+    WebhookSubscriptionSecretRotated, WebhookSubscriptionUpdated,
+};
+use tidings_events::{Diff, WebhookEvent};
+use tidings_kernel::{
+    AnyId, Change, Entity, Metadata, TenantId, Timestamp, Version, WebhookSubscriptionId,
+};
+
+use crate::error::WebhookError;
+use crate::plan::RetryPolicy;
+
+/// How long webhooks are signed with the old secret too, after a rotation.
+pub const OVERLAP: Duration = Duration::from_hours(24);
+
+/// A secret or a set of headers as it lies in the database: sealed for its place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sealed(pub bytes::Bytes);
+
+/// Why nothing is sent at present.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Disabled {
+    /// When it was disabled.
+    pub at: Timestamp,
+    /// Why: `gone` when the endpoint answered 410.
+    pub reason: String,
+}
+
+/// Where events of which types go, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Subscription {
+    /// Its id.
+    pub id: WebhookSubscriptionId,
+    /// The tenant.
+    pub tenant_id: TenantId,
+    /// Where it sends to.
+    pub url: String,
+    /// What it is sent: filters as they were given.
+    pub events: Vec<String>,
+    /// For people.
+    pub description: Option<String>,
+    /// Headers that go along, sealed.
+    pub headers: Sealed,
+    /// The names of those headers.
+    pub header_names: Vec<String>,
+    /// When a failed delivery is tried again.
+    pub retry_policy: RetryPolicy,
+    /// The time for one attempt, in seconds.
+    pub timeout_seconds: u32,
+    /// Whether the owner wants it to send.
+    pub is_active: bool,
+    /// Whether Tidings has stopped it.
+    pub disabled: Option<Disabled>,
+    /// The signing secret, sealed.
+    pub secret: Sealed,
+    /// The secret before a rotation, and until when it signs too.
+    pub previous: Option<(Sealed, Timestamp)>,
+    /// What the owner attached; it is never sent.
+    pub custom_metadata: Metadata,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// When it was deleted.
+    pub deleted_at: Option<Timestamp>,
+    /// How many events it has had.
+    pub version: Version,
+}
+
+impl Entity for Subscription {
+    type Event = WebhookEvent;
+    const KIND: &'static str = "webhook_subscription";
+
+    fn id(&self) -> AnyId {
+        self.id.any()
+    }
+
+    fn version(&self) -> Version {
+        self.version
+    }
+
+    fn set_version(&mut self, version: Version) {
+        self.version = version;
+    }
+}
+
+impl Subscription {
+    /// Whether events are sent at present.
+    pub fn sends(&self) -> bool {
+        self.is_active && self.disabled.is_none() && self.deleted_at.is_none()
+    }
+
+    /// `active`, `paused` by the owner, or `disabled` by Tidings.
+    pub fn status(&self) -> &'static str {
+        match (&self.disabled, self.is_active) {
+            (Some(_), _) => "disabled",
+            (None, true) => "active",
+            (None, false) => "paused",
+        }
+    }
+
+    /// Makes a subscription that is not stored yet.
+    pub fn create(self) -> Change<Self> {
+        let event = WebhookSubscriptionCreated {
+            subscription_id: self.id,
+            url: self.url.clone(),
+            events: self.events.clone(),
+        };
+        Change::new(self, event)
+    }
+
+    /// Takes the fields of `next` over; nothing where none differs. Switching it on again lifts
+    /// what Tidings had stopped.
+    pub fn update(self, next: Self, now: Timestamp) -> Result<Change<Self>, Self> {
+        let diff = Diff::new()
+            .field("url", &self.url, &next.url)
+            .field("events", &self.events, &next.events)
+            .field("description", &self.description, &next.description)
+            .private_field("headers", &self.headers, &next.headers)
+            .field("retry_policy", &self.retry_policy.name(), &next.retry_policy.name())
+            .field("timeout_seconds", &self.timeout_seconds, &next.timeout_seconds)
+            .field("is_active", &self.sends(), &next.sends())
+            .field("custom_metadata", &self.custom_metadata, &next.custom_metadata);
+        if diff.is_empty() {
+            return Err(self);
+        }
+        let event = WebhookSubscriptionUpdated {
+            subscription_id: self.id,
+            changed_fields: diff.changed_fields(),
+            previous: diff.previous(),
+        };
+        Ok(Change::new(Self { updated_at: now, ..next }, event))
+    }
+
+    /// Gives it a new secret; the old one signs for another day.
+    pub fn rotate(self, secret: Sealed, now: Timestamp) -> Change<Self> {
+        let until = now.after(OVERLAP);
+        let event = WebhookSubscriptionSecretRotated {
+            subscription_id: self.id,
+            previous_valid_until: until,
+        };
+        let previous = Some((self.secret, until));
+        Change::new(Self { secret, previous, updated_at: now, ..self }, event)
+    }
+
+    /// Stops it, because its endpoint is gone or has failed for too long.
+    pub fn disable(self, reason: &str, now: Timestamp) -> Result<Change<Self>, WebhookError> {
+        if self.disabled.is_some() || self.deleted_at.is_some() {
+            return Err(WebhookError::AlreadyDisabled);
+        }
+        let event = WebhookSubscriptionDisabled {
+            subscription_id: self.id,
+            url: self.url.clone(),
+            reason: reason.to_owned(),
+            disabled_at: now,
+        };
+        let disabled = Some(Disabled { at: now, reason: reason.to_owned() });
+        Ok(Change::new(Self { disabled, updated_at: now, ..self }, event))
+    }
+
+    /// Ends it. Its deliveries stay readable.
+    pub fn delete(self, now: Timestamp) -> Change<Self> {
+        let event = WebhookSubscriptionDeleted { subscription_id: self.id };
+        Change::new(Self { deleted_at: Some(now), updated_at: now, ..self }, event)
+    }
+}

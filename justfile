@@ -1,0 +1,19 @@
+# Short names; the work is in xtask.
+default:
+    @just --list
+test *args:
+    cargo xtask test {{args}}
+ci:
+    cargo xtask ci
+tidy:
+    cargo xtask tidy
+fmt:
+    cargo fmt --all
+lint:
+    cargo clippy --workspace --all-targets -- -D warnings
+deny:
+    cargo deny check bans licenses sources
+postgres:
+    cargo xtask postgres
+run *args:
+    cargo run -- {{args}}

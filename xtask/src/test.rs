@@ -1,0 +1,63 @@
+//! `cargo xtask test`: the tests, with everything they need.
+
+use std::process::ExitCode;
+
+use crate::cluster::Cluster;
+use crate::failure::Failure;
+use crate::interrupts::Interrupts;
+use crate::server::Server;
+use crate::{machine, workspace};
+
+/// Where tests find a PostgreSQL server on which they may create databases.
+const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
+
+pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
+    let mut interrupts = Interrupts::listen()?;
+    machine::provide_c_compiler()?;
+    // Held until the runner has ended: dropping it removes the cluster.
+    let cluster = match std::env::var_os(SERVER_URL_VARIABLE) {
+        Some(_) => None,
+        None => Some(Cluster::start(&Server::find_or_install()?)?),
+    };
+    let mut runner = workspace::cargo();
+    runner.arg("test");
+    if !selects_packages(arguments) {
+        runner.arg("--workspace");
+    }
+    runner.args(arguments);
+    if let Some(cluster) = &cluster {
+        runner.env(SERVER_URL_VARIABLE, cluster.url());
+    }
+    interrupts.run(&mut runner)
+}
+
+/// Whether the arguments name packages themselves; cargo lets `--workspace` win over `--package`.
+fn selects_packages(arguments: &[String]) -> bool {
+    arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument.starts_with("-p") || argument.starts_with("--package"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::selects_packages;
+
+    fn selects(line: &str) -> bool {
+        selects_packages(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn a_named_package_replaces_the_workspace() {
+        assert!(selects("-p tidings-kernel"));
+        assert!(selects("--release -ptidings-kernel"));
+        assert!(selects("--package=tidings-db some_test"));
+    }
+
+    #[test]
+    fn arguments_of_the_test_binary_select_nothing() {
+        assert!(!selects(""));
+        assert!(!selects("--release pays_an_invoice"));
+        assert!(!selects("-- -p"));
+    }
+}

@@ -92,7 +92,8 @@ impl Entity for Customer {
     }
 
     fn metadata(&self) -> Option<&Metadata> {
-        Some(&self.profile.metadata)
+        // It may name the person, whom the last event of an erased record must not.
+        (self.presence != Presence::Erased).then_some(&self.profile.metadata)
     }
 }
 

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidings_events::customers::{
-    CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts, CustomerPurchaseRecorded,
-    CustomerSource, CustomerStatus, CustomerUpdated,
+    CustomerCreated, CustomerErased, CustomerPurchaseRecorded, CustomerSource, CustomerStatus,
+    CustomerUpdated,
 };
 use tidings_events::{CustomerEvent, Diff, Previous};
 use tidings_kernel::{
@@ -12,7 +12,6 @@ use tidings_kernel::{
 };
 
 use crate::commands::RecordPurchase;
-use crate::criteria::fold;
 use crate::error::CustomerError;
 use crate::figures::Figures;
 use crate::number::CustomerNumber;
@@ -92,7 +91,8 @@ impl Entity for Customer {
     }
 
     fn metadata(&self) -> Option<&Metadata> {
-        Some(&self.profile.metadata)
+        // It may name the person, whom the last event of an erased record must not.
+        (self.presence != Presence::Erased).then_some(&self.profile.metadata)
     }
 }
 
@@ -293,36 +293,6 @@ impl Customer {
         Change::new(self, event)
     }
 
-    fn deleted(
-        &self,
-        reason: Option<String>,
-        subscriptions_cancelled: u32,
-        by: &Actor,
-        now: Timestamp,
-    ) -> CustomerDeleted {
-        let (hard_delete, erase_at) = match self.presence {
-            Presence::Kept | Presence::Erased => (true, None),
-            Presence::Deleted { erase_at, .. } => (false, Some(erase_at)),
-        };
-        let anonymized = hard_delete || self.is_anonymous();
-        let named = (!anonymized).then_some(&self.profile);
-        CustomerDeleted {
-            customer_id: self.id,
-            customer_number: self.number.as_str().to_owned(),
-            email: named.map(|profile| profile.email.clone()),
-            first_name: named.map(|profile| profile.first_name.clone()),
-            last_name: named.map(|profile| profile.last_name.clone()),
-            company_name: named.and_then(|profile| profile.company_name.clone()),
-            hard_delete,
-            deleted_by: who(by),
-            reason,
-            anonymized,
-            subscriptions_cancelled,
-            deleted_at: now,
-            erase_at,
-        }
-    }
-
     /// When the record was deleted, if it is.
     pub fn deleted_at(&self) -> Option<Timestamp> {
         match self.presence {
@@ -337,52 +307,6 @@ impl Customer {
             Presence::Deleted { erase_at, .. } => Some(erase_at),
             Presence::Kept | Presence::Erased => None,
         }
-    }
-
-    /// What a search looks through, folded.
-    pub fn search_text(&self) -> String {
-        let Profile { email, first_name, last_name, .. } = &self.profile;
-        let Profile { display_name, company_name, phone, mobile, external_id, .. } = &self.profile;
-        let needed = [self.number.as_str(), email, first_name, last_name].into_iter();
-        let maybe = [display_name, company_name, phone, mobile, external_id].into_iter();
-        let parts: Vec<&str> = needed.chain(maybe.flatten().map(String::as_str)).collect();
-        fold(&parts.join(" "))
-    }
-
-    /// What every event says about the customer.
-    pub fn facts(&self) -> CustomerFacts {
-        let profile = self.profile.clone();
-        CustomerFacts {
-            customer_id: self.id,
-            customer_number: self.number.as_str().to_owned(),
-            email: profile.email,
-            email_verified: profile.email_verified,
-            first_name: profile.first_name,
-            last_name: profile.last_name,
-            display_name: profile.display_name,
-            company_name: profile.company_name,
-            customer_type: profile.customer_type,
-            tier: profile.tier,
-            status: self.status,
-            phone: profile.phone,
-            country: profile.country,
-            timezone: profile.timezone,
-            preferred_language: profile.preferred_language,
-            tags: profile.tags,
-            segment_id: profile.segment_id,
-            assigned_to: profile.assigned_to,
-            external_id: profile.external_id,
-            source_system: profile.source_system,
-            currency: profile.currency,
-            created_at: self.created_at,
-        }
-    }
-
-    /// Whole days since the customer was won.
-    pub fn tenure_days(&self, now: Timestamp) -> i64 {
-        let won = self.profile.acquisition_date.as_deref().and_then(Timestamp::of_day);
-        let days = now.since(won.unwrap_or(self.created_at)).as_secs() / (24 * 3_600);
-        i64::try_from(days).unwrap_or(i64::MAX)
     }
 }
 

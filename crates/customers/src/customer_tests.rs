@@ -115,6 +115,7 @@ fn a_deletion_names_the_customer_and_one_for_good_does_not() {
     assert_eq!(named, [&None, &None, &None, &None]);
     assert_eq!((deleted.hard_delete, deleted.anonymized, deleted.erase_at), (true, true, None));
     assert_eq!(hard.state().presence, Presence::Erased);
+    assert!(hard.state().metadata().is_none() && soft.state().metadata().is_some());
 
     let erased = soft.state().clone().erase();
     assert!(matches!(only(&erased), CustomerEvent::CustomerErased(_)), "deleted is told once");

@@ -8,7 +8,6 @@ use tidings_kernel::{CustomerId, Problem, SegmentId};
 
 use crate::segment::RECALCULATE_EVERY;
 use crate::service::{Customers, Recalculation};
-use crate::store::{customers as customer_rows, segments as segment_rows};
 
 /// How often deleted customers are looked for whose time is up.
 const ERASE_EVERY: Duration = Duration::from_hours(1);
@@ -25,12 +24,13 @@ pub fn handlers(customers: &Customers) -> [RecalculateSegment; 1] {
 
 /// Erases the customers who were deleted 30 days ago.
 fn erasure(customers: Customers) -> Sweep {
+    let finder = customers.clone();
     Sweep::new(
         "customers.erasure",
         ERASE_EVERY,
-        |db: Db, now| async move {
-            let mut session = db.read_across_tenants().await?;
-            customer_rows::to_erase(&mut session.reader(), now).await
+        move |_: Db, now| {
+            let customers = finder.clone();
+            async move { customers.find_to_erase(now).await }
         },
         move |work, item| {
             let customers = customers.clone();
@@ -44,12 +44,13 @@ fn erasure(customers: Customers) -> Sweep {
 
 /// Has the members of dynamic segments found anew.
 fn segments(customers: Customers) -> Sweep {
+    let finder = customers.clone();
     Sweep::new(
         "customers.segments",
         RECALCULATE_EVERY,
-        |db: Db, now| async move {
-            let mut session = db.read_across_tenants().await?;
-            segment_rows::due(&mut session.reader(), now).await
+        move |_: Db, now| {
+            let customers = finder.clone();
+            async move { customers.find_segments_due(now).await }
         },
         move |work, item| {
             let customers = customers.clone();

@@ -20,6 +20,7 @@ mod commands;
 mod criteria;
 mod customer;
 mod error;
+mod facts;
 mod figures;
 pub mod jobs;
 mod note;

@@ -28,7 +28,7 @@ pub enum PreferredChannel {
 
 /// The value of a tenant's own field.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "text, a whole number, true or false")]
 pub enum CustomField {
     /// Yes or no.
     Flag(bool),

@@ -193,8 +193,19 @@ impl<K: Kind> utoipa::PartialSchema for Id<K> {
     }
 }
 
-// The schema is written in place: a name of its own for each kind would say nothing more.
-impl<K: Kind> utoipa::ToSchema for Id<K> {}
+// Each kind has a name of its own: under one name, the pattern of one kind would be that of all.
+impl<K: Kind> utoipa::ToSchema for Id<K> {
+    fn name() -> std::borrow::Cow<'static, str> {
+        let mut name = String::with_capacity(K::NAME.len() + 2);
+        for word in K::NAME.split(' ') {
+            let (first, rest) = word.split_at(1);
+            name.push_str(&first.to_ascii_uppercase());
+            name.push_str(rest);
+        }
+        name.push_str("Id");
+        name.into()
+    }
+}
 
 macro_rules! kinds {
     ($($(#[$doc:meta])* $kind:ident $alias:ident = $prefix:literal $name:literal;)+) => {
@@ -289,6 +300,13 @@ mod tests {
         fn no_text_makes_the_parser_panic(text in ".{0,40}") {
             let _ = text.parse::<CustomerId>();
         }
+    }
+
+    #[test]
+    fn each_kind_has_a_schema_of_its_own() {
+        use utoipa::ToSchema;
+        assert_eq!(CustomerId::name(), "CustomerId");
+        assert_eq!(WebhookSubscriptionId::name(), "WebhookSubscriptionId");
     }
 
     #[test]

@@ -1,19 +1,52 @@
 //! What a handler can answer.
 
+use std::borrow::Cow;
+
 use bytes::Bytes;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use tidings_db::Committed;
 use tidings_kernel::Version;
-use utoipa::ToSchema;
+use utoipa::openapi::schema::{ArrayBuilder, ObjectBuilder, Schema, SchemaType, Type};
+use utoipa::openapi::{Ref, RefOr};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A page of a list: `{"data": […], "next_cursor": …}`.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct List<T> {
     /// The rows.
     pub data: Vec<T>,
     /// Pass it on as `cursor` to get the next page; `null` on the last.
     pub next_cursor: Option<String>,
+}
+
+impl<T: ToSchema> PartialSchema for List<T> {
+    fn schema() -> RefOr<Schema> {
+        let cursor = SchemaType::from_iter([Type::String, Type::Null]);
+        ObjectBuilder::new()
+            .property("data", ArrayBuilder::new().items(Ref::from_schema_name(T::name())))
+            .required("data")
+            .property(
+                "next_cursor",
+                ObjectBuilder::new().schema_type(cursor).description(Some(
+                    "Pass it on as `cursor` to get the next page; `null` on the last.",
+                )),
+            )
+            .required("next_cursor")
+            .into()
+    }
+}
+
+// Each list has a name of its own: under one name, the rows of one would be those of all.
+impl<T: ToSchema> ToSchema for List<T> {
+    fn name() -> Cow<'static, str> {
+        format!("{}List", T::name()).into()
+    }
+
+    fn schemas(schemas: &mut Vec<(String, RefOr<Schema>)>) {
+        T::schemas(schemas);
+        schemas.push((T::name().into_owned(), T::schema()));
+    }
 }
 
 /// The answer of a handler that only reads.

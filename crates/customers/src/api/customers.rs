@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use tidings_db::work;
 use tidings_events::EventType;
-use tidings_kernel::{CustomerId, PageParams, Permission, Problem};
+use tidings_kernel::{CustomerId, FieldError, PageParams, Permission, Problem, ProblemKind};
 use tidings_web::{
     Access, Answer, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit,
 };
@@ -107,13 +107,15 @@ async fn list(
 }
 
 /// The same faults, where the caller wrote them.
-fn in_query(mut problem: Problem) -> Problem {
-    for fault in &mut problem.errors {
-        if let Some(name) = fault.pointer.strip_prefix('/') {
-            fault.pointer = format!("?{name}");
-        }
+fn in_query(problem: Problem) -> Problem {
+    if problem.kind != ProblemKind::Invalid {
+        return problem;
     }
-    problem
+    let faults = problem.errors.into_iter().map(|fault| match fault.pointer.strip_prefix('/') {
+        Some(name) => FieldError { pointer: format!("?{name}"), ..fault },
+        None => fault,
+    });
+    Problem::invalid(faults.collect())
 }
 
 async fn search(

@@ -1,14 +1,16 @@
 //! Deletes a customer, so that it can be restored or for good; and erases it when its time is up.
 
-use tidings_db::UnitOfWork;
+use tidings_db::{DbError, UnitOfWork};
 use tidings_events::customers::CustomerActivityType;
-use tidings_kernel::{CustomerId, Version};
+use tidings_jobs::SweepItem;
+use tidings_kernel::{CustomerId, Timestamp, Version};
 
 use crate::commands::DeleteCustomer;
 use crate::customer::Presence;
 use crate::error::CustomerError;
 use crate::service::history::{self, Line};
 use crate::service::{Customers, get, get_for_change};
+use crate::store::customers;
 
 impl Customers {
     /// Deletes a customer; its subscriptions end first. What is deleted already is not found.
@@ -36,6 +38,12 @@ impl Customers {
         };
         history::write(work, vec![line]).await?;
         Ok(())
+    }
+
+    /// The deleted customers of all tenants whose time is up.
+    pub(crate) async fn find_to_erase(&self, now: Timestamp) -> Result<Vec<SweepItem>, DbError> {
+        let mut session = self.db.read_across_tenants().await?;
+        customers::to_erase(&mut session.reader(), now).await
     }
 
     /// Erases a deleted customer whose time is up; one that was restored meanwhile stays.

@@ -1,7 +1,8 @@
 //! Segments: make one, ask for its members to be found anew.
 
-use tidings_db::{Silent, UnitOfWork};
-use tidings_kernel::{SegmentId, limits};
+use tidings_db::{DbError, Silent, UnitOfWork};
+use tidings_jobs::SweepItem;
+use tidings_kernel::{SegmentId, Timestamp, limits};
 
 use crate::commands::CreateSegment;
 use crate::error::CustomerError;
@@ -54,6 +55,15 @@ impl Customers {
         let segment = found.ok_or(CustomerError::NotFound)?;
         Recalculation::of(id).enqueue(work).await?;
         Ok(segment)
+    }
+
+    /// The segments of all tenants whose members are due to be found anew.
+    pub(crate) async fn find_segments_due(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<SweepItem>, DbError> {
+        let mut session = self.db.read_across_tenants().await?;
+        segments::due(&mut session.reader(), now).await
     }
 
     /// The same when it is due by itself; the next time is set at once.

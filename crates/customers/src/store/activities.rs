@@ -14,7 +14,7 @@ tidings_db::statements! {
     ), "";
     query LIST = "SELECT id, tenant_id, customer_id, activity_type, title, description, \
         performed_by, created_at, version FROM customer_activities \
-        WHERE tenant_id = $1 AND customer_id = $2 AND (id < $3 OR $3 IS NULL) \
+        WHERE tenant_id = $1 AND customer_id = $2 AND (ABSENT_UUID($3) OR id < $3) \
         ORDER BY id DESC LIMIT $4";
     command DELETE_ALL = "DELETE FROM customer_activities \
         WHERE tenant_id = $1 AND customer_id = $2";

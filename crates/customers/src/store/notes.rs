@@ -10,7 +10,7 @@ tidings_db::statements! {
         is_internal, created_by, created_at, version) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)";
     query LIST = "SELECT id, tenant_id, customer_id, subject, content, is_internal, created_by, \
         created_at, version FROM customer_notes WHERE tenant_id = $1 AND customer_id = $2 \
-        AND (id < $3 OR $3 IS NULL) ORDER BY id DESC LIMIT $4";
+        AND (ABSENT_UUID($3) OR id < $3) ORDER BY id DESC LIMIT $4";
     command DELETE_ALL = "DELETE FROM customer_notes WHERE tenant_id = $1 AND customer_id = $2";
 }
 

@@ -8,8 +8,7 @@ use crate::criteria::Criteria;
 use crate::customer::Customer;
 use crate::segment::Segment;
 
-/// The criteria over a customer as `$c`, with the arguments of [`criteria_args`] from `$2` on. A
-/// column stands first in each comparison: it tells PostgreSQL the type of the parameter.
+/// The criteria over a customer as `$c`, with the arguments of [`criteria_args`] from `$2` on.
 macro_rules! criteria {
     ($c:literal) => {
         concat!(
@@ -68,7 +67,7 @@ macro_rules! criteria {
 
 tidings_db::statements! {
     query LIST = concat!("SELECT ", customer_columns!(), " FROM customers c \
-        WHERE c.tenant_id = $1 AND ", criteria!("c"), " AND (c.id < $19 OR $19 IS NULL) \
+        WHERE c.tenant_id = $1 AND ", criteria!("c"), " AND (ABSENT_UUID($19) OR c.id < $19) \
         ORDER BY c.id DESC LIMIT $20");
     /// Members whom the segment does not want any more.
     query LEAVERS = concat!("SELECT ", customer_columns!(), " FROM customers c \

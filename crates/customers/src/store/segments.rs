@@ -19,7 +19,7 @@ tidings_db::statements! {
         FROM customer_segments WHERE tenant_id = $1 AND id = $2";
     query LIST = "SELECT id, tenant_id, name, description, criteria, is_dynamic, priority, \
         member_count, last_calculated_at, recalculate_at, created_at, version \
-        FROM customer_segments WHERE tenant_id = $1 AND (id < $2 OR $2 IS NULL) \
+        FROM customer_segments WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) \
         ORDER BY id DESC LIMIT $3";
     query COUNT = "SELECT COUNT(*) FROM customer_segments WHERE tenant_id = $1";
     query COUNT_MEMBERS = "SELECT COUNT(*) FROM customers \

@@ -1,6 +1,6 @@
 //! An example of each payload.
 
-use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, Uuid};
+use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid};
 
 use super::{
     CustomerActivityRecorded, CustomerActivityType, CustomerChurned, CustomerCreated,
@@ -35,8 +35,8 @@ impl Example for CustomerFacts {
             timezone: "Europe/London".to_owned(),
             preferred_language: "en".to_owned(),
             tags: vec!["vip".to_owned()],
-            segment_id: None,
-            assigned_to: None,
+            segment_id: Some(SegmentId::from_uuid(EXAMPLE_UUID)),
+            assigned_to: Some(UserId::from_uuid(EXAMPLE_UUID)),
             external_id: Some("crm-42".to_owned()),
             source_system: Some("crm".to_owned()),
             currency: Some("GBP".to_owned()),

@@ -167,6 +167,11 @@ impl Receiver {
         self.inner.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// How many have arrived.
+    pub fn count(&self) -> usize {
+        self.inner.arrivals.lock().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
     /// What has arrived; every signature is checked.
     pub fn verified(&self) -> Vec<Arrival> {
         let arrivals = self.arrivals();

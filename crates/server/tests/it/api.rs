@@ -1,0 +1,88 @@
+//! The door: what is malformed, oversize, unknown or repeated gets the right problem.
+
+use http::{Method, StatusCode};
+use tidings_testkit::{TestApp, stories};
+
+stories! {
+    async fn bad_requests_get_the_right_problem(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let path = "/api/v1/customers";
+        let deep = format!("{{\"a\":{}1{}}}", "[".repeat(70), "]".repeat(70));
+        let large = format!("{{\"email\":\"{}\"}}", "a".repeat(1024 * 1024));
+        for (body, status, problem) in [
+            ("{", 400, "malformed_request"),
+            ("\u{feff}{}", 400, "malformed_request"),
+            (deep.as_str(), 400, "malformed_request"),
+            ("[]", 422, "validation_failed"),
+            ("null", 422, "validation_failed"),
+            ("{\"email\":\"a@b.c\",\"first_name\":\"A\",\"last_name\":\"L\",\"tenant_id\":\"x\"}",
+                422, "validation_failed"),
+            ("{\"email\":\"a@b.c\",\"email\":\"c@b.a\"}", 422, "validation_failed"),
+            (large.as_str(), 413, "payload_too_large"),
+        ] {
+            let answer =
+                acme.client.send(Method::POST, path, body.to_owned()).await.unwrap();
+            let head: String = body.chars().take(40).collect();
+            assert_eq!(answer.status.as_u16(), status, "{head}: {}", answer.json());
+            assert_eq!(answer.problem(), problem, "{head}");
+            assert_eq!(answer.headers["content-type"], "application/problem+json");
+            assert!(answer.text("/request_id").starts_with("req_"));
+        }
+        app.settle().await;
+        assert_eq!(acme.log().await.len(), 2, "nothing half-done stays");
+    }
+
+    async fn unknown_paths_methods_and_parameters(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let absent = acme.get("/api/v1/nowhere").await;
+        assert_eq!((absent.status, absent.problem().as_str()),
+            (StatusCode::NOT_FOUND, "not_found"));
+        let method = acme.client.send(Method::PUT, "/api/v1/customers", "{}").await.unwrap();
+        assert_eq!(method.problem(), "method_not_allowed");
+        let parameter = acme.get("/api/v1/customers?staus=active").await;
+        assert_eq!(parameter.problem(), "validation_failed");
+        let limit = acme.get("/api/v1/customers?limit=0").await;
+        assert_eq!(limit.text("/errors/0/pointer"), "?limit");
+        let wrong_kind = acme.get(&format!("/api/v1/customers/{}", acme.id)).await;
+        assert_eq!(wrong_kind.status, StatusCode::NOT_FOUND);
+    }
+
+    async fn a_body_that_is_not_json_is_refused_by_its_type(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let text = acme.client.with_header("content-type", "text/plain");
+        let answer = text.send(Method::POST, "/api/v1/customers", "{}").await.unwrap();
+        assert_eq!(answer.status, StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    }
+
+    async fn every_problem_has_its_page_and_every_probe_answers(app: &TestApp) {
+        let nobody = app.anonymous();
+        for kind in tidings_kernel::ProblemKind::ALL {
+            let page = nobody.get(&format!("/problems/{}", kind.slug())).await.unwrap();
+            assert_eq!(page.status, StatusCode::OK, "{}", kind.slug());
+        }
+        for (path, status) in
+            [("/livez", 200), ("/readyz", 200), ("/metrics", 401), ("/api/v1/openapi.json", 200)]
+        {
+            assert_eq!(nobody.get(path).await.unwrap().status.as_u16(), status, "{path}");
+        }
+        let metrics = app.operator.get("/metrics").await.unwrap();
+        let text = String::from_utf8(metrics.bytes.to_vec()).unwrap();
+        assert!(text.contains("tidings_deliveries_queued"), "{text}");
+        app.app.probes.drain();
+        let draining = nobody.get("/readyz").await.unwrap();
+        assert_eq!(draining.status, StatusCode::SERVICE_UNAVAILABLE);
+    }
+
+    async fn the_document_names_every_operation_and_every_delivered_event(app: &TestApp) {
+        let document = app.anonymous().get("/api/v1/openapi.json").await.unwrap().json();
+        assert_eq!(document["openapi"], "3.1.0");
+        for operation in &app.app.operations {
+            let method = operation.method.as_str().to_ascii_lowercase();
+            let entry = &document["paths"][operation.path][&method];
+            assert_eq!(entry["operationId"], operation.id);
+        }
+        for event_type in tidings_events::EventType::public() {
+            assert!(document["webhooks"][event_type.name()].is_object(), "{event_type}");
+        }
+    }
+}

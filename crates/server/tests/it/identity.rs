@@ -1,0 +1,98 @@
+//! Tenants and keys.
+
+use std::time::Duration;
+
+use http::StatusCode;
+use serde_json::json;
+use tidings_testkit::{Client, TestApp, stories};
+
+stories! {
+    async fn only_the_operator_makes_tenants(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let body = json!({"name": "x"});
+        assert_eq!(acme.post("/api/v1/tenants", body.clone()).await.status, StatusCode::FORBIDDEN);
+        let nobody = app.anonymous();
+        let refused = nobody.post("/api/v1/tenants", &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        let guessed = nobody.with_key("operator-key-of-the-tests-0123456780");
+        let refused = guessed.post("/api/v1/tenants", &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::UNAUTHORIZED);
+        let tenants = app.operator.get("/api/v1/tenants").await.unwrap().json();
+        assert_eq!(tenants["data"].as_array().unwrap().len(), 1);
+    }
+
+    async fn a_suspended_tenant_reads_and_writes_nothing(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let path = format!("/api/v1/tenants/{}", acme.id);
+        let reason = json!({"reason": "contract ended"});
+        let suspended =
+            app.operator.post(&format!("{path}/suspend"), &reason).await.unwrap();
+        assert_eq!(suspended.text("/status"), "suspended");
+        let refused = acme.get("/api/v1/customers").await;
+        assert_eq!((refused.status, refused.problem().as_str()),
+            (StatusCode::FORBIDDEN, "tenant_suspended"));
+        let again = app.operator.post(&format!("{path}/suspend"), &reason).await.unwrap();
+        assert_eq!(again.problem(), "invalid_transition");
+        app.operator.post(&format!("{path}/reactivate"), &json!({})).await.unwrap();
+        assert_eq!(acme.get("/api/v1/customers").await.status, StatusCode::OK);
+    }
+
+    async fn a_key_does_what_its_scopes_say_and_no_more(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let body = json!({"name": "reader", "scopes": ["customer.read"]});
+        let made = acme.post("/api/v1/auth/api-keys", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+        let reader: Client = acme.client.with_key(made.text("/api_key"));
+        assert_eq!(reader.get("/api/v1/customers").await.unwrap().status, StatusCode::OK);
+        let body = json!({"email": "a@example.com", "first_name": "A", "last_name": "L"});
+        let refused = reader.post("/api/v1/customers", &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        assert!(refused.text("/detail").contains("customer.create"));
+        // Nor can it be shown again.
+        let listed = acme.get("/api/v1/auth/api-keys").await;
+        let text = String::from_utf8(listed.bytes.to_vec()).unwrap();
+        assert!(!text.contains(&made.text("/api_key")));
+        assert!(text.contains(&made.text("/prefix")));
+    }
+
+    async fn a_key_cannot_give_what_it_does_not_have(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let body = json!({"name": "keys", "scopes": ["api_keys.manage"]});
+        let made = acme.post("/api/v1/auth/api-keys", body).await;
+        let manager = acme.client.with_key(made.text("/api_key"));
+        let body = json!({"name": "more", "scopes": ["customer.delete"]});
+        let refused = manager.post("/api/v1/auth/api-keys", &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+    }
+
+    async fn a_revoked_key_opens_nothing_and_a_rotated_one_for_a_day(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let body = json!({"name": "shop", "scopes": ["customer.read"]});
+        let made = acme.post("/api/v1/auth/api-keys", body).await;
+        let path = format!("/api/v1/auth/api-keys/{}", made.text("/id"));
+        let old = acme.client.with_key(made.text("/api_key"));
+        assert_eq!(old.get("/api/v1/customers").await.unwrap().status, StatusCode::OK);
+        let rotated = acme.post(&format!("{path}/rotate"), json!({})).await;
+        let new = acme.client.with_key(rotated.text("/api_key"));
+        for client in [&old, &new] {
+            assert_eq!(client.get("/api/v1/customers").await.unwrap().status, StatusCode::OK);
+        }
+        app.clock.advance(Duration::from_hours(25));
+        assert_eq!(old.get("/api/v1/customers").await.unwrap().status, StatusCode::UNAUTHORIZED);
+        assert_eq!(acme.delete(&path).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(new.get("/api/v1/customers").await.unwrap().status, StatusCode::UNAUTHORIZED);
+        assert_eq!(acme.delete(&path).await.problem(), "invalid_transition");
+    }
+
+    async fn the_operator_may_look_into_a_tenant_and_not_touch(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let inside = app.operator.with_header("x-target-tenant-id", &acme.id);
+        assert_eq!(inside.get("/api/v1/customers").await.unwrap().status, StatusCode::OK);
+        let body = json!({"email": "a@example.com", "first_name": "A", "last_name": "L"});
+        let refused = inside.post("/api/v1/customers", &body).await.unwrap();
+        assert_eq!(refused.status, StatusCode::FORBIDDEN);
+        let other = app.tenant("other").await;
+        let crossed = acme.client.with_header("x-target-tenant-id", &other.id);
+        assert_eq!(crossed.get("/api/v1/customers").await.unwrap().status, StatusCode::FORBIDDEN);
+    }
+}

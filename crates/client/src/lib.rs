@@ -112,12 +112,12 @@ impl Client {
         if let Some(key) = &self.key {
             request = request.header(AUTHORIZATION, format!("Bearer {key}"));
         }
-        for (name, value) in &self.headers {
-            request = request.header(name, value);
-        }
-        let request = request
+        let mut request = request
             .body(Full::new(body))
             .map_err(|error| ClientError::Request(error.to_string()))?;
+        for (name, value) in &self.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
             ClientError::NoAnswer(self.base.clone(), error)
         };

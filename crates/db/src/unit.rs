@@ -7,7 +7,7 @@ use tidings_events::{
     ActorView, CauseView, CommittedEvent, Envelope, Event, EventName, EventType, Subject,
 };
 use tidings_kernel::{
-    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, Ordinals, TenantId,
+    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, NodeId, Ordinals, TenantId,
     Timestamp, Version, WebhookSubscriptionId,
 };
 
@@ -158,6 +158,11 @@ impl UnitOfWork {
     pub fn enter(&mut self, tenant_id: TenantId, livemode: bool) {
         self.ctx.tenant_id = tenant_id;
         self.ctx.livemode = livemode;
+    }
+
+    /// The node that holds what this unit makes due.
+    pub fn node_id(&self) -> NodeId {
+        NodeId::from_uuid(self.node)
     }
 
     /// The instant of the request.

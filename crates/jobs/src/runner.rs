@@ -121,6 +121,11 @@ impl Runner {
         }
     }
 
+    /// Whether committed events wait for a position.
+    pub async fn sequencer_is_behind(&self) -> Result<bool, DbError> {
+        sequencer::is_behind(&self.0.db).await
+    }
+
     /// Runs every reaction until it has seen the whole log.
     pub async fn run_reactions(&self) -> Result<usize, DbError> {
         let mut taken = 0;

@@ -18,6 +18,10 @@ tidings_db::statements! {
         "SELECT xid, seq, tenant_id, id FROM events WHERE (xid, seq) > ($1, $2) \
             AND xid < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) \
             ORDER BY xid, seq LIMIT 500";
+    forked across query BEHIND =
+        "SELECT COUNT(*) FROM sequencer s WHERE EXISTS (SELECT 1 FROM events e WHERE e.seq > s.seq)",
+        "SELECT COUNT(*) FROM sequencer s \
+            WHERE EXISTS (SELECT 1 FROM events e WHERE (e.xid, e.seq) > (s.xid, s.seq))";
     across command ADVANCE = "UPDATE sequencer SET xid = $1, seq = $2 \
         WHERE id = 1 AND xid = $3 AND seq = $4";
     across command COUNT_UP = "INSERT INTO position_counters (tenant_id, last) VALUES ($1, $2) \
@@ -57,4 +61,11 @@ async fn place(work: &mut UnitOfWork) -> Result<usize, DbError> {
     writer.execute_many(&PLACE, &rows).await?;
     let advanced = writer.execute(&ADVANCE, args![last_xid, last_seq, xid, seq]).await?;
     if advanced == 1 { Ok(found.len()) } else { Err(DbError::Stale) }
+}
+
+/// Whether committed events wait for a position. On PostgreSQL they wait as long as an older
+/// transaction runs anywhere on the server.
+pub(crate) async fn is_behind(db: &Db) -> Result<bool, DbError> {
+    let behind: i64 = db.read_across_tenants().await?.reader().scalar(&BEHIND, &[]).await?;
+    Ok(behind > 0)
 }

@@ -35,7 +35,7 @@ pub use tidings_client::{Answer, Client};
 /// ```
 #[macro_export]
 macro_rules! stories {
-    ($($(#[$meta:meta])* async fn $name:ident($app:ident: &TestApp) $body:block)+) => {
+    ($(async fn $name:ident($app:ident: &TestApp) $body:block)+) => {
         $(
             mod $name {
                 use super::*;

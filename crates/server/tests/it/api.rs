@@ -1,7 +1,7 @@
 //! The door: what is malformed, oversize, unknown or repeated gets the right problem.
 
 use http::{Method, StatusCode};
-use tidings_testkit::{TestApp, stories};
+use tidings_testkit::stories;
 
 stories! {
     async fn bad_requests_get_the_right_problem(app: &TestApp) {

@@ -2,11 +2,11 @@
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_testkit::{Receiver, TestApp, Tenant, stories};
+use tidings_testkit::{Receiver, Tenant, stories};
 
 async fn status(acme: &Tenant, id: &str, status: &str) -> StatusCode {
     let path = format!("/api/v1/customers/{id}/status");
-    acme.patch(&path, json!({"status": status, "reason": "because"})).await.status
+    acme.patch(&path, json!({"status": status, "reason": "manual"})).await.status
 }
 
 fn data(hook: &Receiver, name: &str) -> Value {

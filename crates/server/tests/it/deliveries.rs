@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_testkit::{Script, TestApp, Tenant, stories};
+use tidings_testkit::{Script, Tenant, stories};
 
 async fn deliveries(acme: &Tenant, query: &str) -> Vec<Value> {
     let answer = acme.get(&format!("/api/v1/webhooks/deliveries{query}")).await;

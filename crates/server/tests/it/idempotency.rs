@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tidings_testkit::{TestApp, stories};
+use tidings_testkit::stories;
 
 stories! {
     async fn the_same_key_and_body_get_the_first_answer_again(app: &TestApp) {

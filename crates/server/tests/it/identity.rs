@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tidings_testkit::{Client, TestApp, stories};
+use tidings_testkit::{Client, stories};
 
 stories! {
     async fn only_the_operator_makes_tenants(app: &TestApp) {

@@ -2,7 +2,7 @@
 
 use http::{Method, StatusCode};
 use serde_json::json;
-use tidings_testkit::{TestApp, stories};
+use tidings_testkit::stories;
 use tidings_web::Access;
 
 /// A body that each changing operation would take from its owner.
@@ -14,7 +14,7 @@ fn body(id: &str) -> serde_json::Value {
         "recordCustomerActivity" => {
             json!({"activity_type": "contact_made", "title": "called"})
         }
-        "recordCustomerPurchase" => json!({"amount": 1, "currency": "EUR"}),
+        "recordPurchase" => json!({"amount": 1, "currency": "EUR"}),
         "updateWebhookSubscription" => json!({"description": "theirs"}),
         "updateEventType" => json!({"description": "theirs"}),
         _ => json!({}),

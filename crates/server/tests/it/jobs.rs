@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::json;
-use tidings_testkit::{TestApp, stories};
+use tidings_testkit::stories;
 
 stories! {
     async fn a_reaction_takes_each_event_once_however_often_it_runs(app: &TestApp) {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 use serde_json::json;
-use tidings_testkit::{TestApp, Tenant, stories};
+use tidings_testkit::{Tenant, stories};
 
 async fn shipped(acme: &Tenant) {
     let body = json!({

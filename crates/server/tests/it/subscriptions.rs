@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_testkit::{Receiver, TestApp, stories};
+use tidings_testkit::{Receiver, stories};
 
 stories! {
     async fn filters_choose_and_unknown_names_are_refused_with_the_nearest(app: &TestApp) {

@@ -5,7 +5,7 @@ use tidings_db::{DbError, UnitOfWork};
 use tidings_events::WebhookEvent;
 use tidings_events::webhooks::WebhookDeliveryRetried;
 use tidings_kernel::{
-    AnyId, Change, DeliveryId, Entity, Page, PageParams, TenantId, Timestamp, Version,
+    AnyId, Change, DeliveryId, Entity, NodeId, Page, PageParams, TenantId, Timestamp, Version,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -169,7 +169,9 @@ impl Webhooks {
             updated_at: now,
             ..delivery.clone()
         };
-        let change = Repetition { of: id, delivery: again.clone(), tenant_id, version: 0 };
+        let node_id = work.node_id();
+        let change =
+            Repetition { of: id, node_id, delivery: again.clone(), tenant_id, version: 0 };
         work.apply(change.ask()).await?;
         Ok(again)
     }
@@ -203,6 +205,7 @@ fn fits(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
 /// A repetition that somebody asked for.
 struct Repetition {
     of: DeliveryId,
+    node_id: NodeId,
     delivery: Delivery,
     tenant_id: TenantId,
     version: Version,
@@ -243,8 +246,7 @@ impl tidings_db::Stored for Repetition {
             status: DeliveryStatus::Pending,
             attempts: 0,
             next_attempt_at: Some(*created_at),
-            // No node holds it yet; the first that looks takes it.
-            node_id: tidings_kernel::NodeId::from_uuid(tidings_kernel::Uuid::nil()),
+            node_id: self.node_id,
             last_status: None,
             last_error: None,
             reason: None,

@@ -1,0 +1,230 @@
+//! The real binary, killed under load with retries pending: no accepted change without its event
+//! delivered, no event without its change.
+//!
+//! `TIDINGS_CRASH_ROUNDS` says how often; 20 unless told.
+#![expect(clippy::unwrap_used, reason = "a crash run that cannot go on fails, with the reason")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use http::{HeaderMap, StatusCode};
+use serde_json::{Value, json};
+use tidings_testkit::{Client, ScratchDir, postgres};
+use tokio::net::TcpListener;
+
+const OPERATOR: &str = "operator-key-of-the-crash-run-0123456789";
+/// Clients that make customers at the same time.
+const CLIENTS: u32 = 8;
+
+/// What arrived at one endpoint: by `webhook-id`, the bodies.
+type Seen = Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>;
+
+#[derive(Clone)]
+struct Endpoint {
+    seen: Seen,
+    /// Fails the first attempt of every event, so that retries are pending at every kill.
+    fails_first: bool,
+}
+
+async fn endpoint(fails_first: bool) -> (String, Seen) {
+    let seen: Seen = Arc::default();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let state = Endpoint { seen: Arc::clone(&seen), fails_first };
+    let router = Router::new().fallback(receive).with_state(state);
+    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
+    drop(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
+    (url, seen)
+}
+
+async fn receive(
+    State(endpoint): State<Endpoint>,
+    headers: HeaderMap,
+    body: axum::body::Bytes,
+) -> impl IntoResponse {
+    let id = headers["webhook-id"].to_str().unwrap().to_owned();
+    let mut seen = endpoint.seen.lock().unwrap();
+    let bodies = seen.entry(id).or_default();
+    bodies.push(body.to_vec());
+    if endpoint.fails_first && bodies.len() == 1 {
+        StatusCode::INTERNAL_SERVER_ERROR
+    } else {
+        StatusCode::OK
+    }
+}
+
+struct Server {
+    child: Child,
+    client: Client,
+}
+
+/// Starts the real binary and waits until it is ready.
+async fn start(data: &Path, address: SocketAddr, database: Option<&str>) -> Server {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command
+        .args(["serve", "--dev", "--log", "warn", "--data"])
+        .arg(data)
+        .args(["--listen", &address.to_string()])
+        .env("TIDINGS_OPERATOR_KEY", OPERATOR)
+        .stdout(Stdio::null());
+    if let Some(database) = database {
+        command.args(["--database", database]);
+    }
+    let child = command.spawn().unwrap();
+    let client = Client::new(format!("http://{address}"));
+    let began = Instant::now();
+    while !client.get("/readyz").await.is_ok_and(|answer| answer.status.is_success()) {
+        assert!(began.elapsed() < Duration::from_secs(20), "the server does not become ready");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Server { child, client }
+}
+
+/// A port that was free a moment ago.
+fn free_port() -> SocketAddr {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Makes customers until told to stop; gives the ids that were accepted.
+async fn load(client: Client, stop: Arc<AtomicBool>, count: Arc<AtomicU32>) -> Vec<String> {
+    let mut accepted = Vec::new();
+    while !stop.load(Ordering::Relaxed) {
+        let number = count.fetch_add(1, Ordering::Relaxed);
+        let body = json!({"email": format!("c{number}@example.com"), "first_name": "C",
+            "last_name": number.to_string()});
+        match client.post("/api/v1/customers", &body).await {
+            Ok(answer) if answer.status == StatusCode::CREATED => accepted.push(answer.text("/id")),
+            Ok(_) | Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+        }
+        // A fixed load, not a flood: about 50 a second from each client.
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    accepted
+}
+
+fn customers(seen: &Seen) -> BTreeSet<String> {
+    let seen = seen.lock().unwrap();
+    seen.values()
+        .map(|bodies| {
+            assert!(bodies.iter().all(|body| *body == bodies[0]), "a repetition has other bytes");
+            let event: Value = serde_json::from_slice(&bodies[0]).unwrap();
+            event["data"]["customer_id"].as_str().unwrap().to_owned()
+        })
+        .collect()
+}
+
+async fn all_customers(client: &Client) -> BTreeSet<String> {
+    let mut all = BTreeSet::new();
+    let mut cursor = String::new();
+    loop {
+        let page = client.get(&format!("/api/v1/customers?limit=200{cursor}")).await.unwrap().json();
+        all.extend(
+            page["data"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()),
+        );
+        match page["next_cursor"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return all,
+        }
+    }
+}
+
+fn rounds() -> u32 {
+    #[expect(clippy::disallowed_methods, reason = "the length of the run is the caller's")]
+    let told = std::env::var("TIDINGS_CRASH_ROUNDS").ok();
+    told.and_then(|rounds| rounds.parse().ok()).unwrap_or(20)
+}
+
+async fn run(database: Option<&str>) {
+    let scratch = ScratchDir::new();
+    let data = scratch.path().join("data");
+    let address = free_port();
+    let (steady_url, steady) = endpoint(false).await;
+    let (flaky_url, flaky) = endpoint(true).await;
+
+    let mut server = start(&data, address, database).await;
+    let operator = server.client.with_key(OPERATOR);
+    let tenant = operator.post("/api/v1/tenants", &json!({"name": "crash"})).await.unwrap();
+    let client = server.client.with_key(tenant.text("/api_key"));
+    for url in [&steady_url, &flaky_url] {
+        let body = json!({"url": url, "events": ["customer.created"]});
+        let made = client.post("/api/v1/webhooks/subscriptions", &body).await.unwrap();
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+    }
+
+    let (stop, count) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU32::new(0)));
+    let mut clients = tokio::task::JoinSet::new();
+    for _ in 0..CLIENTS {
+        clients.spawn(load(client.clone(), Arc::clone(&stop), Arc::clone(&count)));
+    }
+    for round in 0..rounds() {
+        // Between 60 and 460 ms, another moment in every round.
+        let wait = 60 + u64::from(round * 7919 % 401);
+        tokio::time::sleep(Duration::from_millis(wait)).await;
+        server.child.kill().unwrap();
+        server.child.wait().unwrap();
+        server = start(&data, address, database).await;
+    }
+    stop.store(true, Ordering::Relaxed);
+    let accepted: BTreeSet<String> = clients.join_all().await.into_iter().flatten().collect();
+
+    // Everything that exists was accepted or its answer was lost; each has its event, everywhere.
+    let existing = all_customers(&client).await;
+    assert!(accepted.is_subset(&existing), "an accepted customer is gone");
+    let began = Instant::now();
+    while customers(&steady) != existing || customers(&flaky) != existing {
+        let missing = existing.difference(&customers(&flaky)).count()
+            + existing.difference(&customers(&steady)).count();
+        assert!(began.elapsed() < Duration::from_secs(60), "{missing} deliveries are missing");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The flaky endpoint took each at its second attempt: no pending retry was lost.
+    let began = Instant::now();
+    while flaky.lock().unwrap().values().any(|bodies| bodies.len() < 2) {
+        assert!(began.elapsed() < Duration::from_secs(60), "a pending retry was lost");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    // The count that a reaction keeps is exact, whatever was killed in between.
+    let fired = || async {
+        let shown = client.get("/api/v1/webhooks/events/customer.created").await.unwrap().json();
+        shown["fired"].as_u64().unwrap_or(0) as usize
+    };
+    let began = Instant::now();
+    while fired().await != existing.len() {
+        assert!(began.elapsed() < Duration::from_secs(30), "{} counted", fired().await);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let duplicates: usize = steady.lock().unwrap().values().map(|bodies| bodies.len() - 1).sum();
+    assert!(accepted.len() > rounds() as usize, "there was a load");
+    let (accepted, existing, kills) = (accepted.len(), existing.len(), rounds());
+    #[expect(clippy::print_stderr, reason = "the figures of the run")]
+    {
+        eprintln!("{kills} kills: {accepted} accepted, {existing} exist, all delivered, {duplicates} repeated");
+    }
+    server.child.kill().unwrap();
+    server.child.wait().unwrap();
+}
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap()
+}
+
+#[test]
+fn killed_again_and_again_on_sqlite_nothing_is_lost() {
+    runtime().block_on(run(None));
+}
+
+#[test]
+fn killed_again_and_again_on_postgres_nothing_is_lost() {
+    runtime().block_on(async {
+        let Some(database) = postgres::fresh_database().await else { return };
+        run(Some(&database.url)).await;
+    });
+}

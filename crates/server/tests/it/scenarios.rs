@@ -93,7 +93,8 @@ fn scenario<'a>(event_type: EventType, app: &'a TestApp, acme: &'a Tenant) -> Sc
             }
             E::CustomerSegmentRecalculated => {
                 active(acme).await;
-                let body = json!({"name": "all", "criteria": {}, "is_dynamic": true});
+                let body =
+                    json!({"name": "free", "criteria": {"tier": "free"}, "is_dynamic": true});
                 let id = posted(acme, "/api/v1/customers/segments", body).await;
                 let path = format!("/api/v1/customers/segments/{id}/recalculate");
                 acme.post(&path, json!({})).await;

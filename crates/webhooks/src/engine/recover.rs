@@ -49,6 +49,8 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
 
 /// Walks over all pointers once, as far as memory has room. Says how many it took up.
 pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, DbError> {
+    // Whoever waits for the engine to be idle must not look between a claim and its lane.
+    let _busy = engine.0.activity.begin();
     let mut after = (TenantId::from_uuid(Uuid::nil()), EventId::from_uuid(Uuid::nil()));
     let mut taken = 0;
     loop {

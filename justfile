@@ -5,6 +5,8 @@ test *args:
     cargo xtask test {{args}}
 ci:
     cargo xtask ci
+gen *args:
+    cargo xtask gen {{args}}
 tidy:
     cargo xtask tidy
 fmt:

@@ -7,6 +7,7 @@
 mod ci;
 mod cluster;
 mod failure;
+mod generate;
 mod interrupts;
 mod machine;
 mod postgres;
@@ -24,6 +25,7 @@ usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
   postgres                         keep a throw-away PostgreSQL running until Ctrl-C
+  gen [--check]                    write, or compare, the files derived from the program
   tidy                             check what the compiler and clippy cannot
   ci                               everything that must pass: fmt, clippy, tidy, test";
 
@@ -45,6 +47,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     match command.as_str() {
         "test" => test::run(rest),
         "postgres" => postgres::run(),
+        "gen" => generate::run(rest),
         "tidy" => Ok(tidy::run()),
         "ci" => ci::run(),
         "help" | "--help" | "-h" => {

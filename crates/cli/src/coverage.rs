@@ -1,8 +1,6 @@
 //! `tidings coverage`: a bar and a count for each category, as the audit had them.
 
-use tidings_server::coverage;
-
-const BAR: usize = 40;
+use tidings_server::{bar, coverage, percent};
 
 /// Prints it for people, or as JSON.
 pub(crate) fn print(json: bool) {
@@ -16,7 +14,7 @@ pub(crate) fn print(json: bool) {
             "{:<15} {} {:>3}% ({}/{})",
             format!("{}:", category.category),
             bar(category.implemented, category.defined),
-            100 * category.implemented / category.defined.max(1),
+            percent(category.implemented, category.defined),
             category.implemented,
             category.defined
         );
@@ -24,13 +22,8 @@ pub(crate) fn print(json: bool) {
             println!("{:16}missing: {} has no scenario yet", "", missing.event_type);
         }
     }
-    let percent = 100 * coverage.implemented / coverage.defined.max(1);
+    let percent = percent(coverage.implemented, coverage.defined);
     println!("\noverall: {percent}% ({} of {})", coverage.implemented, coverage.defined);
     let beyond = coverage.beyond.iter().filter(|one| one.implemented).count();
     println!("beyond the roll: {beyond} of {} delivered types", coverage.beyond.len());
-}
-
-fn bar(part: usize, whole: usize) -> String {
-    let full = BAR * part / whole.max(1);
-    "█".repeat(full) + &"░".repeat(BAR - full)
 }

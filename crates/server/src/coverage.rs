@@ -59,6 +59,20 @@ pub struct Coverage {
     pub beyond: Vec<CoverageType>,
 }
 
+/// How many characters a bar has.
+const BAR: usize = 40;
+
+/// The part of the whole in per cent, rounded as the audit did.
+pub const fn percent(part: usize, whole: usize) -> usize {
+    if whole == 0 { 0 } else { (100 * part + whole / 2) / whole }
+}
+
+/// The part of the whole as a bar.
+pub fn bar(part: usize, whole: usize) -> String {
+    let full = BAR * part / whole.max(1);
+    "█".repeat(full) + &"░".repeat(BAR - full)
+}
+
 /// The coverage that the committed run proves.
 pub fn coverage() -> Coverage {
     coverage_of(&serde_json::from_str(RUN).unwrap_or_default())
@@ -106,6 +120,12 @@ fn coverage_of(run: &BTreeMap<String, Proof>) -> Coverage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn percentages_are_those_of_the_audit() {
+        assert_eq!([(11, 13), (2, 6), (16, 47), (48, 49)].map(|(a, b)| percent(a, b)), [85, 33, 34, 98]);
+        assert_eq!(bar(3, 4), "█".repeat(30) + &"░".repeat(10));
+    }
 
     #[test]
     fn only_a_proof_of_a_type_in_the_catalog_counts() {

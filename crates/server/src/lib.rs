@@ -13,6 +13,7 @@
 mod app;
 mod coverage;
 mod data_dir;
+mod description;
 mod diagnosis;
 mod probes;
 mod serve;
@@ -21,8 +22,9 @@ mod statements;
 mod wiring;
 
 pub use app::{App, Parts};
-pub use coverage::{Coverage, CoverageCategory, CoverageType, coverage};
+pub use coverage::{Coverage, CoverageCategory, CoverageType, bar, coverage, percent};
 pub use data_dir::{DataDir, DataDirError};
+pub use description::{Description, describe};
 pub use diagnosis::Diagnosis;
 pub use serve::serve;
 pub use tidings_bus::Shutdown;

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde_json::Value;
 use tidings_db::Db;
+use tidings_events::EventType;
 use tidings_kernel::{Problem, ProblemKind};
 use tidings_vault::Vault;
 
@@ -49,6 +50,10 @@ pub struct OperationInfo {
     pub id: &'static str,
     /// Who may call it.
     pub access: Access,
+    /// The event types that it may write.
+    pub emits: &'static [EventType],
+    /// Why it writes no event of the catalog, where it says so.
+    pub silent: Option<&'static str>,
 }
 
 /// All routes together.
@@ -87,6 +92,8 @@ impl Api {
                 path: registered.op.path,
                 id: registered.op.id,
                 access: registered.op.access,
+                emits: registered.op.emits,
+                silent: registered.op.silent,
             })
             .collect()
     }

@@ -1,0 +1,10 @@
+//! What must not compile: each file in `tests/fail` tries one way around the unit of work, and
+//! beside it is what the compiler says to that.
+//!
+//! After a change of a message: `TRYBUILD=overwrite cargo test -p tidings-db --test compile_fail`,
+//! and read whether each still fails for the reason that its first line gives.
+
+#[test]
+fn there_is_no_way_around_a_unit_of_work() {
+    trybuild::TestCases::new().compile_fail("tests/fail/*.rs");
+}

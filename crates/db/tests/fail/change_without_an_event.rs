@@ -1,0 +1,13 @@
+//! There is no change without an event that tells of it.
+
+use tidings_kernel::{Change, Entity};
+
+fn move_on<S: Entity>(next: S) -> Change<S> {
+    Change::new(next)
+}
+
+fn move_on_by_hand<S: Entity>(next: S, before: Change<S>) -> Change<S> {
+    Change { state: next, ..before }
+}
+
+fn main() {}

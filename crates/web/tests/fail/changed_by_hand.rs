@@ -1,0 +1,12 @@
+//! A `Changed` comes from `commit`, and from nowhere else.
+
+use std::marker::PhantomData;
+
+use tidings_kernel::Problem;
+use tidings_web::{Call, Changed};
+
+async fn create(_: (), _: Call, _: ()) -> Result<Changed<String>, Problem> {
+    Ok(Changed { origin: todo!(), view: PhantomData })
+}
+
+fn main() {}

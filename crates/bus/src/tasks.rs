@@ -116,7 +116,11 @@ impl Tasks {
                 if began.elapsed() > RESTART_MAX {
                     pause = Duration::from_millis(100);
                 }
-                tracing::error!(task = name, panicked = ended.is_err(), "a loop ended; it starts again");
+                tracing::error!(
+                    task = name,
+                    panicked = ended.is_err(),
+                    "a loop ended; it starts again"
+                );
                 tokio::select! {
                     () = tokio::time::sleep(pause) => {}
                     () = shutdown.cancelled() => return,

@@ -37,9 +37,8 @@ impl PayloadVisitor for Show {
 
 /// One type with its schema and an example.
 pub(crate) fn show(name: &str) -> Result<(), Failure> {
-    let event_type = EventType::find(name).ok_or_else(|| {
-        format!("there is no event type {name}; `tidings events list` shows all")
-    })?;
+    let event_type = EventType::find(name)
+        .ok_or_else(|| format!("there is no event type {name}; `tidings events list` shows all"))?;
     let mut shown = Show(Value::Null);
     event_type.visit(&mut shown);
     println!("{:#}", shown.0);

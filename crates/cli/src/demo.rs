@@ -52,7 +52,8 @@ async fn tell(operator: &Client, once: bool) -> Result<(), Failure> {
         let _ = axum::serve(receiver, router).await;
     });
 
-    let customer = json!({"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"});
+    let customer =
+        json!({"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"});
     let made = client.post("/api/v1/customers", &customer).await?;
     println!("3. a customer: {} {}", made.status, made.text("/id"));
     if !made.status.is_success() {
@@ -68,7 +69,9 @@ async fn tell(operator: &Client, once: bool) -> Result<(), Failure> {
     }
     println!("\nNow you:\n\n  curl -X POST {}/api/v1/customers \\", operator.base());
     println!("    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\");
-    println!("    -d '{{\"email\":\"grace@example.com\",\"first_name\":\"Grace\",\"last_name\":\"Hopper\"}}'");
+    println!(
+        "    -d '{{\"email\":\"grace@example.com\",\"first_name\":\"Grace\",\"last_name\":\"Hopper\"}}'"
+    );
     println!("\nThe API: {}/docs — end with Ctrl-C.", operator.base());
     tokio::signal::ctrl_c().await?;
     Ok(())

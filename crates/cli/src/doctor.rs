@@ -23,14 +23,19 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
     }
     for job in &schedules {
         let last = job.last_ended_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        println!("schedule      {}: every {:?}, last {last}, next {}", job.name, job.every, job.due_at);
+        println!(
+            "schedule      {}: every {:?}, last {last}, next {}",
+            job.name, job.every, job.due_at
+        );
         if let Some(error) = &job.last_error {
             println!("              last error: {error}");
         }
     }
     let mut ill = Vec::new();
     for (name, count) in &parked {
-        ill.push(format!("{count} of {name} are parked; the log says why, and they are tried again"));
+        ill.push(format!(
+            "{count} of {name} are parked; the log says why, and they are tried again"
+        ));
     }
     let stuck = backlog.oldest_pointer.is_some_and(|oldest| now.since(oldest).as_secs() > 60);
     if stuck && server_runs {

@@ -15,9 +15,8 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let app = App::open(&settings).await?;
     greet(&settings, &app, address);
     if let Some(metrics) = settings.metrics_listen {
-        let listener = TcpListener::bind(metrics)
-            .await
-            .map_err(|error| StartError::Listen(metrics, error))?;
+        let listener =
+            TcpListener::bind(metrics).await.map_err(|error| StartError::Listen(metrics, error))?;
         let (router, tasks) = (app.probes.metrics_router(), app.tasks.clone());
         let shutdown = app.tasks.shutdown().clone();
         app.tasks.spawn(async move { serve(listener, router, &tasks, shutdown).await });
@@ -35,7 +34,9 @@ fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) {
         println!("operator key (shown this once): {}", key.expose());
     }
     if settings.is_dev() {
-        println!("development mode: webhooks may go to this machine's loopback, nowhere else private");
+        println!(
+            "development mode: webhooks may go to this machine's loopback, nowhere else private"
+        );
     }
     println!("tidings listens on http://{address} with {}", app.db.engine_name());
     println!("api: http://{address}/docs");

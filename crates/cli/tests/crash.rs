@@ -125,7 +125,8 @@ async fn all_customers(client: &Client) -> BTreeSet<String> {
     let mut all = BTreeSet::new();
     let mut cursor = String::new();
     loop {
-        let page = client.get(&format!("/api/v1/customers?limit=200{cursor}")).await.unwrap().json();
+        let page =
+            client.get(&format!("/api/v1/customers?limit=200{cursor}")).await.unwrap().json();
         all.extend(
             page["data"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()),
         );
@@ -206,7 +207,9 @@ async fn run(database: Option<&str>) {
     let (accepted, existing, kills) = (accepted.len(), existing.len(), rounds());
     #[expect(clippy::print_stderr, reason = "the figures of the run")]
     {
-        eprintln!("{kills} kills: {accepted} accepted, {existing} exist, all delivered, {duplicates} repeated");
+        eprintln!(
+            "{kills} kills: {accepted} accepted, {existing} exist, all delivered, {duplicates} repeated"
+        );
     }
     server.child.kill().unwrap();
     server.child.wait().unwrap();

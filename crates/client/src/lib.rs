@@ -104,8 +104,7 @@ impl Client {
         body: impl Into<Bytes>,
     ) -> Result<Answer, ClientError> {
         let body: Bytes = body.into();
-        let mut request =
-            Request::builder().method(method).uri(format!("{}{path}", self.base));
+        let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
         }

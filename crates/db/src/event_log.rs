@@ -32,9 +32,9 @@ pub(crate) async fn append(
         return Ok(());
     }
     let events: Vec<Vec<Value>> = recorded.iter().map(header).collect();
-    conn.execute_many(&APPEND_EVENTS, &events).await.map_err(|error| {
-        if error.violates("dedupe_key") { DbError::AlreadyDone } else { error }
-    })?;
+    conn.execute_many(&APPEND_EVENTS, &events)
+        .await
+        .map_err(|error| if error.violates("dedupe_key") { DbError::AlreadyDone } else { error })?;
     let payloads: Vec<Vec<Value>> = recorded
         .iter()
         .map(|Recorded { event, .. }| {

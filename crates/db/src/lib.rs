@@ -29,8 +29,8 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use rand::Rng;
@@ -273,11 +273,7 @@ impl Db {
     }
 
     /// A context for a job of the system's in one tenant, which knows whether that is a live one.
-    pub async fn tenant_ctx(
-        &self,
-        job: &'static str,
-        tenant_id: TenantId,
-    ) -> Result<Ctx, DbError> {
+    pub async fn tenant_ctx(&self, job: &'static str, tenant_id: TenantId) -> Result<Ctx, DbError> {
         let known = self.livemodes().get(&tenant_id).copied();
         let livemode = match known {
             Some(livemode) => livemode,
@@ -426,8 +422,8 @@ impl Db {
         let conn = match &self.0.engine {
             Engine::Sqlite(sqlite) => {
                 let permit = sqlite.permits.acquire().await;
-                let permit =
-                    permit.map_err(|_| DbError::Unavailable("the database is closed".to_owned()))?;
+                let permit = permit
+                    .map_err(|_| DbError::Unavailable("the database is closed".to_owned()))?;
                 permit.forget();
                 let conn = sqlite.take_reader();
                 Conn::Sqlite(conn.ok_or_else(|| DbError::Unavailable("no reader".to_owned()))?)

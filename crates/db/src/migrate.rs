@@ -49,9 +49,7 @@ fn render(text: &str, engine: &str) -> String {
     };
     let mut out: String = text
         .lines()
-        .filter(|line| {
-            line.split_once("-- only: ").is_none_or(|(_, only)| only.trim() == engine)
-        })
+        .filter(|line| line.split_once("-- only: ").is_none_or(|(_, only)| only.trim() == engine))
         .map(|line| line.split("--").next().unwrap_or(line).trim_end())
         .filter(|line| !line.is_empty())
         .collect::<Vec<_>>()
@@ -90,9 +88,8 @@ pub(crate) fn sqlite(conn: &mut rusqlite::Connection) -> Result<(), DbError> {
         let mut statement = tx
             .prepare("SELECT name, checksum FROM schema_migrations ORDER BY name")
             .map_err(sqlite_error)?;
-        let rows = statement
-            .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
-            .map_err(sqlite_error)?;
+        let rows =
+            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sqlite_error)?;
         rows.collect::<Result<_, _>>().map_err(sqlite_error)?
     };
     for migration in pending(&done)? {

@@ -53,12 +53,13 @@ pub(crate) struct PgColumn<'a> {
 impl ToSql for PgColumn<'_> {
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, WireError> {
         static NULL: Value = Value::Null;
-        let values: Vec<PgValue<'_>> = self
-            .rows
-            .iter()
-            .map(|row| PgValue(row.get(self.index).unwrap_or(&NULL)))
-            .collect();
-        debug_assert!(matches!(ty.kind(), tokio_postgres::types::Kind::Array(_)), "{:?}", self.column);
+        let values: Vec<PgValue<'_>> =
+            self.rows.iter().map(|row| PgValue(row.get(self.index).unwrap_or(&NULL))).collect();
+        debug_assert!(
+            matches!(ty.kind(), tokio_postgres::types::Kind::Array(_)),
+            "{:?}",
+            self.column
+        );
         values.to_sql(ty, out)
     }
 

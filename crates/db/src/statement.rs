@@ -57,7 +57,12 @@ enum Text {
     /// One row of many; PostgreSQL takes all rows as arrays at once.
     Bulk { row: &'static str, batch: &'static str, columns: &'static [Column] },
     /// Many rows into one table.
-    Insert { table: &'static str, names: &'static [&'static str], columns: &'static [Column], tail: &'static str },
+    Insert {
+        table: &'static str,
+        names: &'static [&'static str],
+        columns: &'static [Column],
+        tail: &'static str,
+    },
 }
 
 fn insert_head(table: &str, names: &[&str]) -> String {

@@ -7,8 +7,8 @@ use tidings_events::{
     ActorView, CauseView, CommittedEvent, Envelope, Event, EventName, EventType, Subject,
 };
 use tidings_kernel::{
-    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, NodeId, Ordinals, TenantId,
-    Timestamp, Version, WebhookSubscriptionId,
+    AnyId, Change, ChangeParts, Ctx, Entity, EventId, Id, Kind, Metadata, NodeId, Ordinals,
+    TenantId, Timestamp, Version, WebhookSubscriptionId,
 };
 
 use crate::conn::Conn;
@@ -41,15 +41,27 @@ pub enum Silent {
 impl Silent {
     /// Every reason, for the coverage page.
     pub const ALL: &[(Self, &'static str)] = &[
-        (Self::IdempotentReply, "the reply to a request with an `Idempotency-Key` repeats what an event has told"),
-        (Self::DeliveryBookkeeping, "deliveries, attempts and pointers are about events; events about them would never end"),
-        (Self::JobBookkeeping, "jobs, schedules and reactions are how work is done, not what was done"),
+        (
+            Self::IdempotentReply,
+            "the reply to a request with an `Idempotency-Key` repeats what an event has told",
+        ),
+        (
+            Self::DeliveryBookkeeping,
+            "deliveries, attempts and pointers are about events; events about them would never end",
+        ),
+        (
+            Self::JobBookkeeping,
+            "jobs, schedules and reactions are how work is done, not what was done",
+        ),
         (Self::Sequencing, "a position is given to an event that is there already"),
         (Self::NodeBookkeeping, "which processes live is no fact about a tenant"),
         (Self::LastSeen, "when a key was last used is a reading, not a decision"),
         (Self::Installation, "the installation's own keys belong to no tenant"),
         (Self::Purge, "what retention no longer keeps was announced with the retention"),
-        (Self::History, "a line in an object's history repeats, for people, what the event beside it tells"),
+        (
+            Self::History,
+            "a line in an object's history repeats, for people, what the event beside it tells",
+        ),
     ];
 }
 
@@ -83,11 +95,7 @@ impl Writer<'_> {
     }
 
     /// Runs a command once for each row.
-    pub async fn execute_many(
-        &mut self,
-        bulk: &Bulk,
-        rows: &[Vec<Value>],
-    ) -> Result<u64, DbError> {
+    pub async fn execute_many(&mut self, bulk: &Bulk, rows: &[Vec<Value>]) -> Result<u64, DbError> {
         self.conn.execute_many(bulk, rows).await
     }
 

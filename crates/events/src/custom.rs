@@ -59,9 +59,16 @@ mod tests {
             assert!(fine.parse::<CustomName>().is_ok(), "{fine}");
         }
         let long = format!("custom.{}", "a".repeat(100));
-        for wrong in
-            ["", "custom", "custom.", "customer.created", "custom..a", "custom.A", "custom.é", &long]
-        {
+        for wrong in [
+            "",
+            "custom",
+            "custom.",
+            "customer.created",
+            "custom..a",
+            "custom.A",
+            "custom.é",
+            &long,
+        ] {
             assert!(wrong.parse::<CustomName>().is_err(), "{wrong}");
         }
     }

@@ -101,10 +101,7 @@ impl Example for ApiKeyCreated {
 
 impl Example for ApiKeyRotated {
     fn example() -> Self {
-        Self {
-            api_key_id: ApiKeyId::from_uuid(EXAMPLE_UUID),
-            previous_valid_until: EXAMPLE_NOW,
-        }
+        Self { api_key_id: ApiKeyId::from_uuid(EXAMPLE_UUID), previous_valid_until: EXAMPLE_NOW }
     }
 }
 

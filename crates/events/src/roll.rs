@@ -72,10 +72,7 @@ pub const ROLL: &[RollCategory] = &[
         name: "Data transfer",
         types: &["import.completed", "import.failed", "export.completed", "export.failed"],
     },
-    RollCategory {
-        name: "Analytics",
-        types: &["metric.threshold_exceeded", "report.generated"],
-    },
+    RollCategory { name: "Analytics", types: &["metric.threshold_exceeded", "report.generated"] },
     RollCategory { name: "Audit", types: &["security.alert", "compliance.violation"] },
     RollCategory {
         name: "Ticketing",

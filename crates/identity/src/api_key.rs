@@ -162,8 +162,7 @@ impl ApiKey {
     pub fn opens_with(&self, digest: &[u8; 32], now: Timestamp) -> bool {
         let usable = self.revoked_at.is_none() && self.expires_at.is_none_or(|end| now < end);
         let current = equal(&self.digest, digest);
-        let previous =
-            self.previous.is_some_and(|(old, until)| now < until && equal(&old, digest));
+        let previous = self.previous.is_some_and(|(old, until)| now < until && equal(&old, digest));
         usable && (current || previous)
     }
 

@@ -5,9 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
 use tidings_db::{Db, DbError};
-use tidings_kernel::{
-    Actor, ApiKeyId, Grants, Problem, ProblemKind, TenantId, Timestamp,
-};
+use tidings_kernel::{Actor, ApiKeyId, Grants, Problem, ProblemKind, TenantId, Timestamp};
 use tidings_vault::{equal, sha256};
 use tidings_web::{AuthFuture, Authenticator, Principal};
 
@@ -52,12 +50,7 @@ fn unknown() -> Problem {
 
 impl Credentials {
     pub(crate) fn new(db: Db) -> Self {
-        Self {
-            db,
-            operator: RwLock::new(None),
-            known: Mutex::default(),
-            used: Mutex::default(),
-        }
+        Self { db, operator: RwLock::new(None), known: Mutex::default(), used: Mutex::default() }
     }
 
     fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Known>> {
@@ -94,10 +87,7 @@ impl Credentials {
         if known.len() >= REMEMBERED_MAX {
             known.clear();
         }
-        known.insert(
-            digest,
-            Known { principal: principal.clone(), until: now.after(REMEMBERED) },
-        );
+        known.insert(digest, Known { principal: principal.clone(), until: now.after(REMEMBERED) });
         drop(known);
         self.note_use(principal, now);
     }

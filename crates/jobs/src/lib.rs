@@ -29,5 +29,8 @@ use tidings_db::Statement;
 
 /// The statements of this crate, for the test that prepares all of them.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [lease::ALL, queue::ALL, reaction::ALL, sequencer::ALL, sweep::ALL].into_iter().flatten().copied()
+    [lease::ALL, queue::ALL, reaction::ALL, sequencer::ALL, sweep::ALL]
+        .into_iter()
+        .flatten()
+        .copied()
 }

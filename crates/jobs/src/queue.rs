@@ -4,9 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use tidings_db::{
-    Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, args, json,
-};
+use tidings_db::{Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, args, json};
 use tidings_kernel::{Ctx, JobId, Problem, TenantId, Timestamp};
 
 tidings_db::statements! {
@@ -240,4 +238,3 @@ pub(crate) async fn next_due(db: &Db) -> Result<Option<Timestamp>, DbError> {
 pub(crate) async fn parked(db: &Db) -> Result<Vec<(String, i64)>, DbError> {
     db.read_across_tenants().await?.reader().rows(&PARKED, &[]).await
 }
-

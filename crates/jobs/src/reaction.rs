@@ -94,7 +94,11 @@ pub trait ReactionHandler: Send + Sync + 'static {
     fn name(&self) -> &'static str;
 
     /// Takes one event. Each is taken once, for what this writes and the cursor commit together.
-    fn react<'t>(&self, work: &'t mut UnitOfWork, event: LoggedEvent) -> UnitFuture<'t, (), Problem>;
+    fn react<'t>(
+        &self,
+        work: &'t mut UnitOfWork,
+        event: LoggedEvent,
+    ) -> UnitFuture<'t, (), Problem>;
 }
 
 /// A reaction, shared.
@@ -105,12 +109,8 @@ pub(crate) async fn run(db: &Db, reactions: &[Reaction]) -> Result<usize, DbErro
     let mut taken = 0;
     for reaction in reactions {
         taken += retry_parked(db, reaction).await?;
-        let behind: Vec<(TenantId, i64)> = db
-            .read_across_tenants()
-            .await?
-            .reader()
-            .rows(&BEHIND, args![reaction.name()])
-            .await?;
+        let behind: Vec<(TenantId, i64)> =
+            db.read_across_tenants().await?.reader().rows(&BEHIND, args![reaction.name()]).await?;
         for (tenant_id, _) in behind {
             taken += catch_up(db, reaction, tenant_id).await?;
         }
@@ -202,10 +202,7 @@ async fn park(
     let error: String = error.chars().take(500).collect();
     let LoggedEvent { id, subject_id, position, .. } = event;
     work.silent(Silent::JobBookkeeping)
-        .execute(
-            &PARK,
-            args![tenant_id, name, id, subject_id, position, attempts, retry_at, error],
-        )
+        .execute(&PARK, args![tenant_id, name, id, subject_id, position, attempts, retry_at, error])
         .await
         .map(|_| ())
 }
@@ -237,12 +234,8 @@ async fn park_next(
 /// Tries the parked events whose time has come, oldest first.
 async fn retry_parked(db: &Db, reaction: &Reaction) -> Result<usize, DbError> {
     let name = reaction.name();
-    let due: Vec<ParkedEvent> = db
-        .read_across_tenants()
-        .await?
-        .reader()
-        .rows(&PARKED_DUE, args![name, db.now()])
-        .await?;
+    let due: Vec<ParkedEvent> =
+        db.read_across_tenants().await?.reader().rows(&PARKED_DUE, args![name, db.now()]).await?;
     let mut taken = 0;
     for ParkedEvent { tenant_id, attempts, event } in due {
         let ctx = db.tenant_ctx(name, tenant_id).await?;

@@ -38,7 +38,8 @@ type Find = dyn Fn(Db, Timestamp) -> Pin<Box<dyn Future<Output = Result<Vec<Swee
     + Send
     + Sync;
 /// What is done with one item.
-type Each = dyn for<'t> Fn(&'t mut UnitOfWork, SweepItem) -> UnitFuture<'t, (), Problem> + Send + Sync;
+type Each =
+    dyn for<'t> Fn(&'t mut UnitOfWork, SweepItem) -> UnitFuture<'t, (), Problem> + Send + Sync;
 
 /// A schedule: what is looked for, how often, and what is done with each.
 #[derive(Clone)]

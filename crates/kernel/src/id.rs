@@ -111,7 +111,9 @@ pub enum IdError {
         prefix: &'static str,
     },
     /// The right prefix with a suffix that no UUID has.
-    #[error("the part after {prefix}_ is not an id: 26 characters of 0-9 and a-z without i, l, o, u")]
+    #[error(
+        "the part after {prefix}_ is not an id: 26 characters of 0-9 and a-z without i, l, o, u"
+    )]
     BadSuffix {
         /// The prefix.
         prefix: &'static str,
@@ -122,14 +124,9 @@ impl<K: Kind> FromStr for Id<K> {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let suffix = text
-            .strip_prefix(K::PREFIX)
-            .and_then(|rest| rest.strip_prefix('_'))
-            .ok_or(IdError::WrongPrefix {
-                wanted: K::NAME,
-                article: article(K::NAME),
-                prefix: K::PREFIX,
-            })?;
+        let suffix = text.strip_prefix(K::PREFIX).and_then(|rest| rest.strip_prefix('_')).ok_or(
+            IdError::WrongPrefix { wanted: K::NAME, article: article(K::NAME), prefix: K::PREFIX },
+        )?;
         decode(suffix).map(Self::from_uuid).ok_or(IdError::BadSuffix { prefix: K::PREFIX })
     }
 }

@@ -15,11 +15,7 @@ pub struct FieldError {
 
 impl FieldError {
     /// A fault at `pointer`.
-    pub fn new(
-        pointer: impl Into<String>,
-        code: &'static str,
-        message: impl Into<String>,
-    ) -> Self {
+    pub fn new(pointer: impl Into<String>, code: &'static str, message: impl Into<String>) -> Self {
         Self { pointer: pointer.into(), code: Cow::Borrowed(code), message: message.into() }
     }
 }

@@ -107,8 +107,7 @@ impl App {
         let tasks = Tasks::default();
         let identity = Identity::new(db.clone(), Arc::clone(&vault));
         let new_operator_key = identity.ensure_operator_key(operator_key).await?;
-        let webhooks =
-            Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
+        let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
         // With no billing there are no subscriptions to pause, and so none are.
         let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
         let engine = Engine::start(EngineParts {

@@ -123,7 +123,10 @@ mod tests {
 
     #[test]
     fn percentages_are_those_of_the_audit() {
-        assert_eq!([(11, 13), (2, 6), (16, 47), (48, 49)].map(|(a, b)| percent(a, b)), [85, 33, 34, 98]);
+        assert_eq!(
+            [(11, 13), (2, 6), (16, 47), (48, 49)].map(|(a, b)| percent(a, b)),
+            [85, 33, 34, 98]
+        );
         assert_eq!(bar(3, 4), "█".repeat(30) + &"░".repeat(10));
     }
 

@@ -27,6 +27,6 @@ pub use data_dir::{DataDir, DataDirError};
 pub use description::{Description, describe};
 pub use diagnosis::Diagnosis;
 pub use serve::serve;
-pub use tidings_bus::Shutdown;
 pub use settings::{Settings, SettingsError, StartError};
 pub use statements::all_statements;
+pub use tidings_bus::Shutdown;

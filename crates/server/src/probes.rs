@@ -116,7 +116,8 @@ async fn metrics(State(probes): State<Probes>, headers: HeaderMap) -> Response {
     if known.is_some_and(|principal| principal.actor == Actor::Operator) {
         metrics_response(&probes)
     } else {
-        let text = "send the operator's key as Authorization: Bearer <key>, or use --metrics-listen\n";
+        let text =
+            "send the operator's key as Authorization: Bearer <key>, or use --metrics-listen\n";
         (StatusCode::UNAUTHORIZED, text).into_response()
     }
 }

@@ -141,15 +141,7 @@ impl TestApp {
         let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
         app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
         let operator = Client::new(base).with_key(OPERATOR);
-        Some(Self {
-            app,
-            clock,
-            operator,
-            recorder,
-            stop,
-            _scratch: scratch,
-            _database: database,
-        })
+        Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, _database: database })
     }
 
     /// A client without a credential.

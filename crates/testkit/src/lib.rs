@@ -21,7 +21,7 @@ pub mod postgres;
 mod receiver;
 mod scratch;
 
-pub use app::{Emission, TestApp, Tenant, TestEngine};
+pub use app::{Emission, Tenant, TestApp, TestEngine};
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
 pub use tidings_client::{Answer, Client};

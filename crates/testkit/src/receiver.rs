@@ -198,16 +198,8 @@ impl Receiver {
     }
 }
 
-async fn receive(
-    State(inner): State<Arc<Inner>>,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    inner
-        .arrivals
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .push(Arrival { headers, body });
+async fn receive(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+    inner.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival { headers, body });
     let next = inner.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let next = next
         .or_else(|| inner.always.lock().unwrap_or_else(PoisonError::into_inner).clone())

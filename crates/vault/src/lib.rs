@@ -226,7 +226,9 @@ mod tests {
         assert_eq!(opened.expose(), b"s3cret");
         assert!(vault.open("ten_2|webhook_subscriptions|whs_1|secret", &sealed).is_err());
         for cut in 0..sealed.len() {
-            assert!(vault.open("ten_1|webhook_subscriptions|whs_1|secret", &sealed[..cut]).is_err());
+            assert!(
+                vault.open("ten_1|webhook_subscriptions|whs_1|secret", &sealed[..cut]).is_err()
+            );
         }
         let other = Vault::new(&[8; ROOT_KEY_BYTES]);
         assert!(other.open("ten_1|webhook_subscriptions|whs_1|secret", &sealed).is_err());

@@ -156,8 +156,18 @@ mod tests {
             ("{}", ProblemKind::Invalid, Some("/items"), "required"),
             ("[]", ProblemKind::Invalid, Some(""), "invalid"),
             ("{\"items\":[],\"x/y\":1}", ProblemKind::Invalid, Some("/x~1y"), "unknown_field"),
-            ("{\"items\":[{\"count\":-1}]}", ProblemKind::Invalid, Some("/items/0/count"), "invalid"),
-            ("{\"items\":[],\"items\":[]}", ProblemKind::Invalid, Some("/items"), "duplicate_field"),
+            (
+                "{\"items\":[{\"count\":-1}]}",
+                ProblemKind::Invalid,
+                Some("/items/0/count"),
+                "invalid",
+            ),
+            (
+                "{\"items\":[],\"items\":[]}",
+                ProblemKind::Invalid,
+                Some("/items"),
+                "duplicate_field",
+            ),
         ] {
             let problem = parse_json::<Order>(body.as_bytes()).unwrap_err();
             assert_eq!(problem.kind, kind, "{body}");

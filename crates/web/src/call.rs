@@ -5,9 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
-use tidings_kernel::{
-    Ctx, Cursor, Page, PageParams, Problem, ProblemKind, Version, limits,
-};
+use tidings_kernel::{Ctx, Cursor, Page, PageParams, Problem, ProblemKind, Version, limits};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::List;

@@ -41,9 +41,7 @@ where
         })
     });
     match written.await {
-        Ok(committed) => {
-            Ok(Changed { origin: Origin::Fresh(committed), view: PhantomData })
-        }
+        Ok(committed) => Ok(Changed { origin: Origin::Fresh(committed), view: PhantomData }),
         Err(problem) => match idempotency::settle_refusal(call, &problem).await? {
             // Another request with the same key was first; its answer is this one's too.
             Some(first) => Ok(Changed { origin: Origin::Replayed(first), view: PhantomData }),

@@ -256,10 +256,7 @@ fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
     ))
 }
 
-fn idempotency_key(
-    headers: &HeaderMap,
-    principal: &Principal,
-) -> Result<Option<String>, Problem> {
+fn idempotency_key(headers: &HeaderMap, principal: &Principal) -> Result<Option<String>, Problem> {
     let Some(value) = headers.get("idempotency-key") else { return Ok(None) };
     if principal.actor == Actor::Anonymous {
         return Ok(None);

@@ -37,10 +37,8 @@ pub(crate) struct Key {
 impl Key {
     /// Reads the header. Both the quoted form of the draft and the bare one are taken.
     pub(crate) fn parse(header: &str) -> Result<String, Problem> {
-        let bare = header
-            .strip_prefix('"')
-            .and_then(|rest| rest.strip_suffix('"'))
-            .unwrap_or(header);
+        let bare =
+            header.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(header);
         let fine = !bare.is_empty()
             && bare.len() <= limits::IDEMPOTENCY_KEY_CHARS_MAX
             && bare.bytes().all(|byte| (0x20..0x7f).contains(&byte));
@@ -81,11 +79,7 @@ impl Key {
 }
 
 /// The first reply with this key, if there was one; a problem if its body was another.
-pub(crate) async fn find(
-    db: &Db,
-    vault: &Vault,
-    key: &Key,
-) -> Result<Option<Rendered>, Problem> {
+pub(crate) async fn find(db: &Db, vault: &Vault, key: &Key) -> Result<Option<Rendered>, Problem> {
     let mut session = db.read(key.tenant_id).await?;
     let row: Option<(Bytes, u16, Bytes)> = session.reader().row(&FIND, &key.args()).await?;
     let Some((body_hash, status, sealed)) = row else { return Ok(None) };
@@ -125,16 +119,7 @@ pub(crate) async fn store(
     work.silent(Silent::IdempotentReply)
         .execute(
             &STORE,
-            args![
-                tenant_id,
-                principal,
-                route,
-                text,
-                hash,
-                rendered.status.as_u16(),
-                sealed,
-                now
-            ],
+            args![tenant_id, principal, route, text, hash, rendered.status.as_u16(), sealed, now],
         )
         .await
         .map(|_| ())

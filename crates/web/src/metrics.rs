@@ -41,7 +41,11 @@ impl Default for HttpMetrics {
 impl HttpMetrics {
     /// Makes the counters visible.
     pub fn register(&self, registry: &mut Registry) {
-        registry.register("http_requests", "Requests by operation and status", self.requests.clone());
+        registry.register(
+            "http_requests",
+            "Requests by operation and status",
+            self.requests.clone(),
+        );
         registry.register(
             "http_request_seconds",
             "Time from the whole head to the whole answer, in seconds",

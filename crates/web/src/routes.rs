@@ -181,8 +181,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                 };
                 match answered {
                     Ok(Answer { view, version }) => {
-                        let rendered =
-                            Rendered::of(http::StatusCode::OK, Some(&view), version);
+                        let rendered = Rendered::of(http::StatusCode::OK, Some(&view), version);
                         render::response(rendered, request_id)
                     }
                     Err(problem) => render::problem_response(&problem, request_id),

@@ -149,7 +149,11 @@ pub(crate) fn metadata(pointer: &str, metadata: &Metadata, errors: &mut Vec<Fiel
             errors.push(FieldError::new(&pointer, "too_long", "a key has 1 to 40 characters"));
         }
         if value.chars().count() > limits::METADATA_VALUE_CHARS_MAX {
-            errors.push(FieldError::new(&pointer, "too_long", "a value has at most 500 characters"));
+            errors.push(FieldError::new(
+                &pointer,
+                "too_long",
+                "a value has at most 500 characters",
+            ));
         }
     }
 }

@@ -50,16 +50,11 @@ pub(crate) fn seal_headers(
 }
 
 /// Opens custom headers; none where they do not open.
-pub(crate) fn open_headers(
-    vault: &Vault,
-    subscription: &Subscription,
-) -> BTreeMap<String, String> {
+pub(crate) fn open_headers(vault: &Vault, subscription: &Subscription) -> BTreeMap<String, String> {
     let place = place(subscription.tenant_id, subscription.id, "headers");
     let opened = vault.open(&place, &subscription.headers.0).ok();
-    opened
-        .and_then(|plain| serde_json::from_slice(plain.expose()).ok())
-        .unwrap_or_else(|| {
-            tracing::error!(subscription = %subscription.id, "the custom headers do not open");
-            BTreeMap::new()
-        })
+    opened.and_then(|plain| serde_json::from_slice(plain.expose()).ok()).unwrap_or_else(|| {
+        tracing::error!(subscription = %subscription.id, "the custom headers do not open");
+        BTreeMap::new()
+    })
 }

@@ -71,11 +71,7 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(
-        path: &Path,
-        mode: WriterMode,
-        on_fatal: OnFatal,
-    ) -> Result<Self, DbError> {
+    pub(crate) fn open(path: &Path, mode: WriterMode, on_fatal: OnFatal) -> Result<Self, DbError> {
         assert_sound()?;
         let writer = Writer::open(path, on_fatal)?;
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
@@ -313,10 +309,7 @@ fn spawn_checkpointer(path: &Path) -> Result<std::sync::mpsc::SyncSender<()>, Db
     Ok(send)
 }
 
-fn spawn(
-    mut writer: Writer,
-    shared: Arc<Shared>,
-) -> Result<std::thread::JoinHandle<()>, DbError> {
+fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHandle<()>, DbError> {
     std::thread::Builder::new()
         .name("tidings-writer".to_owned())
         .spawn(move || {

@@ -85,10 +85,7 @@ pub(crate) fn routes(routes: Routes<Identity>) -> Routes<Identity> {
                 .summary("What a key may be allowed"),
             scopes,
         )
-        .read(
-            Op::get("/api/v1/auth/api-keys/{id}", "getApiKey", READ).summary("One key"),
-            get,
-        )
+        .read(Op::get("/api/v1/auth/api-keys/{id}", "getApiKey", READ).summary("One key"), get)
         .change(
             Op::post("/api/v1/auth/api-keys/{id}/rotate", "rotateApiKey", MANAGE)
                 .status(200)
@@ -114,7 +111,8 @@ async fn create(
     Body(input): Body<CreateApiKey>,
 ) -> Result<Changed<NewApiKeyView>, Problem> {
     let view = |made| Reply::created(with_text(made));
-    commit(&call, work!([identity, input] |work| identity.create_api_key(work, input)), view).await
+    commit(&call, work!([identity, input] | work | identity.create_api_key(work, input)), view)
+        .await
 }
 
 async fn list(identity: Identity, call: Call, (): ()) -> Result<List<ApiKeyView>, Problem> {
@@ -143,7 +141,7 @@ async fn rotate(
 ) -> Result<Changed<NewApiKeyView>, Problem> {
     let view = |made| Reply::ok(with_text(made));
     let rotated =
-        commit(&call, work!([identity] |work| identity.rotate_api_key(work, id)), view).await;
+        commit(&call, work!([identity] | work | identity.rotate_api_key(work, id)), view).await;
     identity.forget_credentials();
     rotated
 }
@@ -155,7 +153,7 @@ async fn revoke(
 ) -> Result<Changed<()>, Problem> {
     let view = |_: ApiKey| Reply::gone();
     let revoked =
-        commit(&call, work!([identity] |work| identity.revoke_api_key(work, id)), view).await;
+        commit(&call, work!([identity] | work | identity.revoke_api_key(work, id)), view).await;
     identity.forget_credentials();
     revoked
 }

@@ -47,8 +47,7 @@ impl Stored for Tenant {
         };
         let word = status.as_str();
         if expected == 0 {
-            let args =
-                args![id, name, livemode, word, reason, created_at, updated_at, version];
+            let args = args![id, name, livemode, word, reason, created_at, updated_at, version];
             writer.execute(&INSERT, args).await
         } else {
             let args = args![id, name, word, reason, updated_at, version, expected];

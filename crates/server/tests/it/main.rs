@@ -4,8 +4,8 @@
 mod api;
 mod customers;
 mod deliveries;
-mod identity;
 mod idempotency;
+mod identity;
 mod isolation;
 mod jobs;
 mod nodes;

@@ -11,14 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_events::{EventType, Payload, PayloadVisitor, Visibility, data_schema};
-use tidings_testkit::{Emission, Script, TestApp, TestEngine, Tenant};
+use tidings_testkit::{Emission, Script, Tenant, TestApp, TestEngine};
 
 type Scenario<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 async fn step(acme: &Tenant, id: &str, status: &str) {
-    let answer = acme
-        .patch(&format!("/api/v1/customers/{id}/status"), json!({"status": status}))
-        .await;
+    let answer =
+        acme.patch(&format!("/api/v1/customers/{id}/status"), json!({"status": status})).await;
     assert!(answer.status.is_success(), "{}", answer.json());
 }
 
@@ -202,7 +201,9 @@ async fn prove(app: &TestApp, event_type: EventType) -> Emission {
         .collect();
     let at_least_once = matches!(
         event_type,
-        EventType::CustomerUpdated | EventType::ApiKeyCreated | EventType::WebhookSubscriptionCreated
+        EventType::CustomerUpdated
+            | EventType::ApiKeyCreated
+            | EventType::WebhookSubscriptionCreated
     );
     assert!(found.len() == 1 || (at_least_once && !found.is_empty()), "{name}: {}", found.len());
     for event in &found {

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 use tidings_db::work;
 use tidings_events::EventType;
-use tidings_kernel::{
-    DeliveryId, EventId, Permission, Problem, Timestamp, WebhookSubscriptionId,
-};
+use tidings_kernel::{DeliveryId, EventId, Permission, Problem, Timestamp, WebhookSubscriptionId};
 use tidings_web::{Access, Answer, Call, Changed, List, Op, Path, Query, Reply, Routes, commit};
 use utoipa::{IntoParams, ToSchema};
 
@@ -185,7 +183,7 @@ async fn retry(
 ) -> Result<Changed<DeliveryView>, Problem> {
     let view = |delivery: Delivery| Reply::accepted(delivery.into());
     let retried =
-        commit(&call, work!([webhooks] |work| webhooks.retry_delivery(work, id)), view).await;
+        commit(&call, work!([webhooks] | work | webhooks.retry_delivery(work, id)), view).await;
     webhooks.wake();
     retried
 }

@@ -98,8 +98,7 @@ async fn list(
     Query(params): Query<LogParams>,
 ) -> Result<List<LogEntryView>, Problem> {
     let page = page(&call)?;
-    let rows =
-        webhooks.list_log(call.ctx.tenant_id, params.event_type.as_deref(), page).await?;
+    let rows = webhooks.list_log(call.ctx.tenant_id, params.event_type.as_deref(), page).await?;
     Ok(call.list(rows))
 }
 

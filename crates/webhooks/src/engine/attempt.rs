@@ -89,12 +89,7 @@ fn forget(engine: &Engine, item: &Item) {
     }
 }
 
-async fn send(
-    engine: &Engine,
-    endpoint: &Endpoint,
-    item: &Item,
-    now: Timestamp,
-) -> Exchange {
+async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp) -> Exchange {
     let Some(target) = &endpoint.target else {
         return Exchange {
             outcome: Err(tidings_egress::SendError::BlockedAddress),

@@ -96,9 +96,7 @@ impl Directory {
         self.write().remove(&tenant_id);
     }
 
-    fn write(
-        &self,
-    ) -> std::sync::RwLockWriteGuard<'_, HashMap<TenantId, Arc<TenantDirectory>>> {
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<TenantId, Arc<TenantDirectory>>> {
         self.tenants.write().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 

@@ -10,9 +10,9 @@ use tidings_events::CommittedEvent;
 use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
 use tokio::sync::mpsc;
 
-use super::{Engine, Inbound};
 use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
 use super::settle::Settled;
+use super::{Engine, Inbound};
 
 /// Takes what was committed and fans it out, for ever.
 pub(super) async fn run(
@@ -34,7 +34,8 @@ pub(super) async fn run(
         }
         // High before normal before low; within one priority as they were committed.
         batch.sort_by_key(|inbound| inbound.event.priority);
-        let tenants: BTreeSet<TenantId> = batch.iter().map(|inbound| inbound.event.tenant_id).collect();
+        let tenants: BTreeSet<TenantId> =
+            batch.iter().map(|inbound| inbound.event.tenant_id).collect();
         let tenants: Vec<TenantId> = tenants.into_iter().collect();
         if let Err(error) = engine.0.directory.refresh(&tenants).await {
             give_up(&engine, &mut batch, &error);
@@ -83,8 +84,7 @@ pub(super) async fn plan_pairs(
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
         return;
     }
-    let shared =
-        Arc::new(FanOut::new(event_id, (name, priority), body, pairs.len()));
+    let shared = Arc::new(FanOut::new(event_id, (name, priority), body, pairs.len()));
     for subscription_id in pairs {
         engine.enqueue(Item {
             event: Arc::clone(&shared),

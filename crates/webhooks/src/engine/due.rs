@@ -53,14 +53,8 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     let due = {
         let mut session = engine.0.db.read_across_tenants().await?;
         let everybody = !engine.0.db.is_shared();
-        deliveries::due(
-            session.reader(),
-            engine.0.db.now(),
-            engine.node_id(),
-            everybody,
-            limit,
-        )
-        .await?
+        deliveries::due(session.reader(), engine.0.db.now(), engine.node_id(), everybody, limit)
+            .await?
     };
     let mut taken = 0;
     for delivery in due {

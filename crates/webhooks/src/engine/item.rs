@@ -36,11 +36,7 @@ impl FanOut {
     }
 
     /// An event whose delivery has a row already.
-    pub(crate) fn without_pointer(
-        event_id: EventId,
-        name: EventName,
-        body: Bytes,
-    ) -> Self {
+    pub(crate) fn without_pointer(event_id: EventId, name: EventName, body: Bytes) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
         let priority = Priority::Normal;

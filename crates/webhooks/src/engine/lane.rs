@@ -9,8 +9,8 @@ use tidings_kernel::limits;
 
 use super::Engine;
 use super::attempt;
-use super::metrics::EngineMetrics;
 use super::item::Item;
+use super::metrics::EngineMetrics;
 use super::settle::Settled;
 use crate::plan::Outcome;
 use crate::window::Window;
@@ -29,7 +29,6 @@ pub(crate) struct Lane {
 }
 
 impl Lane {
-
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -212,9 +212,7 @@ impl Engine {
     fn enqueue(&self, item: Item) {
         let lane = {
             let mut lanes = self.lanes();
-            let lane = lanes
-                .entry(item.subscription_id)
-                .or_default();
+            let lane = lanes.entry(item.subscription_id).or_default();
             Arc::clone(lane)
         };
         lane::push(self, &lane, item);

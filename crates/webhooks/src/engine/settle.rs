@@ -126,8 +126,7 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
 
 fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
     let Made { item, number, outcome, next, .. } = made;
-    let before =
-        if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
+    let before = if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
     // Every step follows from an attempt of a delivery that has not ended, so the edge is legal.
     let status = before.next(DeliveryEdge::from(*next)).unwrap_or(before);
     let (last_status, last_error) = match *outcome {
@@ -257,16 +256,20 @@ async fn write_once(
     let pointers = Arc::clone(pointers);
     let engine_of_unit = engine.clone();
     let ctx = system(&engine.0.db);
-    let unit = work!([engine_of_unit, deliveries, attempts, pointers] |work| async move {
-        if !may_settle(&engine_of_unit, work).await? {
-            return Ok(false);
-        }
-        let mut writer = work.silent(Silent::DeliveryBookkeeping);
-        rows::deliveries(&mut writer, &deliveries).await?;
-        rows::attempts(&mut writer, &attempts).await?;
-        rows::drop_pointers(&mut writer, &pointers).await?;
-        Ok::<bool, DbError>(true)
-    });
+    let unit = work!(
+        [engine_of_unit, deliveries, attempts, pointers]
+            | work
+            | async move {
+                if !may_settle(&engine_of_unit, work).await? {
+                    return Ok(false);
+                }
+                let mut writer = work.silent(Silent::DeliveryBookkeeping);
+                rows::deliveries(&mut writer, &deliveries).await?;
+                rows::attempts(&mut writer, &attempts).await?;
+                rows::drop_pointers(&mut writer, &pointers).await?;
+                Ok::<bool, DbError>(true)
+            }
+    );
     Ok(engine.0.db.write_bulk(&ctx, unit).await?.into_inner())
 }
 
@@ -304,11 +307,7 @@ impl Entity for Ended {
 }
 
 impl tidings_db::Stored for Ended {
-    async fn save(
-        &self,
-        _: Version,
-        writer: &mut tidings_db::Writer<'_>,
-    ) -> Result<u64, DbError> {
+    async fn save(&self, _: Version, writer: &mut tidings_db::Writer<'_>) -> Result<u64, DbError> {
         let written = rows::deliveries(writer, std::slice::from_ref(&self.row)).await?;
         rows::attempts(writer, std::slice::from_ref(&self.attempt)).await?;
         Ok(written)
@@ -357,33 +356,36 @@ async fn end_once(engine: &Engine, made: &Made, last_of_event: bool) -> Result<(
     let (row, attempt) = rows_of(engine, made);
     let gone = made.next == NextStep::Gone && row.reason == Some("gone");
     // The end of what the engine says of itself is not told again: that would never end.
-    let told = made.next == NextStep::Exhausted
-        && !row.event_name.starts_with("webhook.");
+    let told = made.next == NextStep::Exhausted && !row.event_name.starts_with("webhook.");
     let attempted = made.number > made.item.attempts;
     let engine_of_unit = engine.clone();
     let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
-    let unit = work!([engine_of_unit, row, attempt] |work| async move {
-        if !may_settle(&engine_of_unit, work).await? {
-            return Ok(());
-        }
-        if last_of_event {
-            let mut writer = work.silent(Silent::DeliveryBookkeeping);
-            rows::drop_pointers(&mut writer, &[(row.tenant_id, row.event_id)]).await?;
-        }
-        if gone {
-            disable(work, &row).await?;
-        }
-        if told {
-            work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
-        } else {
-            let mut writer = work.silent(Silent::DeliveryBookkeeping);
-            rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
-            if attempted {
-                rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
+    let unit = work!(
+        [engine_of_unit, row, attempt]
+            | work
+            | async move {
+                if !may_settle(&engine_of_unit, work).await? {
+                    return Ok(());
+                }
+                if last_of_event {
+                    let mut writer = work.silent(Silent::DeliveryBookkeeping);
+                    rows::drop_pointers(&mut writer, &[(row.tenant_id, row.event_id)]).await?;
+                }
+                if gone {
+                    disable(work, &row).await?;
+                }
+                if told {
+                    work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
+                } else {
+                    let mut writer = work.silent(Silent::DeliveryBookkeeping);
+                    rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
+                    if attempted {
+                        rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
+                    }
+                }
+                Ok::<(), DbError>(())
             }
-        }
-        Ok::<(), DbError>(())
-    });
+    );
     engine.0.db.write_bulk(&ctx, unit).await.map(|_| ())
 }
 

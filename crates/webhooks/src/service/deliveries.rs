@@ -67,8 +67,7 @@ impl Webhooks {
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let directory =
-            Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
+        let directory = Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
         let directory = directory.get(tenant_id).await?;
         let mut pending: Vec<Delivery> = Vec::new();
         for pointer in waiting {
@@ -170,8 +169,7 @@ impl Webhooks {
             ..delivery.clone()
         };
         let node_id = work.node_id();
-        let change =
-            Repetition { of: id, node_id, delivery: again.clone(), tenant_id, version: 0 };
+        let change = Repetition { of: id, node_id, delivery: again.clone(), tenant_id, version: 0 };
         work.apply(change.ask()).await?;
         Ok(again)
     }
@@ -229,13 +227,8 @@ impl Entity for Repetition {
 }
 
 impl tidings_db::Stored for Repetition {
-    async fn save(
-        &self,
-        _: Version,
-        writer: &mut tidings_db::Writer<'_>,
-    ) -> Result<u64, DbError> {
-        let Delivery { id, event_id, subscription_id, event_name, created_at, .. } =
-            &self.delivery;
+    async fn save(&self, _: Version, writer: &mut tidings_db::Writer<'_>) -> Result<u64, DbError> {
+        let Delivery { id, event_id, subscription_id, event_name, created_at, .. } = &self.delivery;
         let row = DeliveryRow {
             tenant_id: self.tenant_id,
             id: *id,

@@ -4,9 +4,7 @@ use bytes::Bytes;
 use serde_json::value::RawValue;
 use tidings_db::UnitOfWork;
 use tidings_events::CustomName;
-use tidings_kernel::{
-    EventId, FieldError, Metadata, Problem, ProblemKind, TenantId, limits,
-};
+use tidings_kernel::{EventId, FieldError, Metadata, Problem, ProblemKind, TenantId, limits};
 use tidings_vault::sha256;
 
 use crate::commands::{PublishEvent, metadata};
@@ -111,7 +109,9 @@ impl Webhooks {
         let registered = event_types::names(session.reader(), tenant_id).await?;
         let nearest = EventFilter::parse(name, &registered).err().and_then(|error| error.nearest);
         let detail = match nearest.filter(|nearest| nearest.starts_with("custom.")) {
-            Some(nearest) => format!("there is no custom event type {name}; the nearest is {nearest}"),
+            Some(nearest) => {
+                format!("there is no custom event type {name}; the nearest is {nearest}")
+            }
             None if parsed.is_some() => {
                 format!("there is no custom event type {name}; register it first")
             }

@@ -58,11 +58,7 @@ pub(super) fn faults(validator: &Validator, value: &Value, pointer: &str) -> Vec
 
 impl Schemas {
     /// The compiled schema of one version of a type.
-    pub(super) fn get(
-        &self,
-        key: Key,
-        schema: &Value,
-    ) -> Result<Arc<Validator>, Problem> {
+    pub(super) fn get(&self, key: Key, schema: &Value) -> Result<Arc<Validator>, Problem> {
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(known) = kept.get(&key) {
             return Ok(Arc::clone(known));

@@ -4,8 +4,8 @@ use tidings_db::UnitOfWork;
 use tidings_events::webhooks::WebhookTest;
 use tidings_events::{Example, WebhookEvent};
 use tidings_kernel::{
-    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind, PublicationId,
-    TenantId, Version, WebhookSubscriptionId, limits,
+    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind,
+    PublicationId, TenantId, Version, WebhookSubscriptionId, limits,
 };
 
 use crate::commands::{CreateSubscription, UpdateSubscription, all};

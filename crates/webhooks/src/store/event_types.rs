@@ -109,8 +109,7 @@ pub(crate) async fn list(
     page: PageParams,
 ) -> Result<Page<CustomType>, DbError> {
     let after = page.after.map(|cursor| cursor.id);
-    let rows: Vec<CustomType> =
-        reader.rows(&LIST, args![tenant_id, after, page.limit + 1]).await?;
+    let rows: Vec<CustomType> = reader.rows(&LIST, args![tenant_id, after, page.limit + 1]).await?;
     Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: 0, id: row.id.uuid() }))
 }
 

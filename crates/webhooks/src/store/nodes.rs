@@ -51,10 +51,7 @@ pub(crate) async fn fence_dead(writer: &mut Writer<'_>, now: Timestamp) -> Resul
 }
 
 /// Fences every other node: for a database that only one process can open.
-pub(crate) async fn fence_others(
-    writer: &mut Writer<'_>,
-    node_id: NodeId,
-) -> Result<u64, DbError> {
+pub(crate) async fn fence_others(writer: &mut Writer<'_>, node_id: NodeId) -> Result<u64, DbError> {
     writer.execute(&FENCE_OTHERS, args![node_id]).await
 }
 

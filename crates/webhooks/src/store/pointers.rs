@@ -80,9 +80,7 @@ pub(crate) async fn of_tenant(
 }
 
 /// How many pointers there are, and since when the oldest waits.
-pub(crate) async fn count(
-    mut reader: Reader<'_>,
-) -> Result<(i64, Option<Timestamp>), DbError> {
+pub(crate) async fn count(mut reader: Reader<'_>) -> Result<(i64, Option<Timestamp>), DbError> {
     let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT, &[]).await?;
     row.ok_or(DbError::Decode { column: 0 })
 }

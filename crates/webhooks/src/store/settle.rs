@@ -112,10 +112,7 @@ pub(crate) async fn deliveries(
 }
 
 /// Writes attempts; one that is there already stays as it is.
-pub(crate) async fn attempts(
-    writer: &mut Writer<'_>,
-    rows: &[AttemptRow],
-) -> Result<(), DbError> {
+pub(crate) async fn attempts(writer: &mut Writer<'_>, rows: &[AttemptRow]) -> Result<(), DbError> {
     let rows: Vec<Vec<Value>> = rows.iter().map(AttemptRow::values).collect();
     writer.execute_many(&ATTEMPTS, &rows).await.map(|_| ())
 }

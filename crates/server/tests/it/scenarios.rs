@@ -155,7 +155,8 @@ fn scenario<'a>(event_type: EventType, app: &'a TestApp, acme: &'a Tenant) -> Sc
                 let hook = acme.receiver(&["customer.created"]).await;
                 acme.customer("ada@example.com").await;
                 app.settle().await;
-                let id = acme.get("/api/v1/webhooks/deliveries").await.text("/data/0/id");
+                let of = format!("/api/v1/webhooks/subscriptions/{}", hook.subscription_id);
+                let id = acme.get(&format!("{of}/deliveries")).await.text("/data/0/id");
                 acme.post(&format!("/api/v1/webhooks/deliveries/{id}/retry"), Value::Null).await;
                 app.settle().await;
                 assert_eq!(hook.verified().len(), 2);

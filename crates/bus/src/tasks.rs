@@ -106,12 +106,13 @@ impl Tasks {
                 // A task of its own, so that its panic ends it and nothing else.
                 let mut running = tracker.spawn(make(pulse.clone()));
                 let ended = tokio::select! {
-                    ended = &mut running => ended,
+                    biased;
                     () = shutdown.cancelled() => {
                         // What must be finished was drained before; the rest is in the database.
                         running.abort();
                         return;
                     }
+                    ended = &mut running => ended,
                 };
                 if began.elapsed() > RESTART_MAX {
                     pause = Duration::from_millis(100);

@@ -15,7 +15,7 @@ pub(crate) struct Args {
     #[arg(long, env = "TIDINGS_LOG", default_value = "info", global = true)]
     pub(crate) log: String,
     /// Logs as JSON, a line each.
-    #[arg(long, env = "TIDINGS_LOG_JSON", global = true)]
+    #[arg(long, env = "TIDINGS_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new(), global = true)]
     pub(crate) log_json: bool,
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -86,7 +86,7 @@ pub(crate) struct SettingsArgs {
     #[arg(long, env = "TIDINGS_DATABASE_CONNECTIONS", value_name = "N")]
     database_connections: Option<usize>,
     /// Open loopback to webhooks, and nothing else; for a receiver on this machine
-    #[arg(long, env = "TIDINGS_DEV")]
+    #[arg(long, env = "TIDINGS_DEV", value_parser = clap::builder::BoolishValueParser::new())]
     dev: bool,
     /// A listener of its own for /metrics, without a key
     #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "ADDR:PORT")]

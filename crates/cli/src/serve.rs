@@ -6,6 +6,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
 
+/// Between "not ready" and the end of the listener.
+const NOTICE: std::time::Duration = std::time::Duration::from_millis(300);
+
 /// Runs the server until it is told to end; a second signal ends it at once.
 pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     let address = settings.listen_on();
@@ -21,7 +24,7 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         let shutdown = app.tasks.shutdown().clone();
         app.tasks.spawn(async move { serve(listener, router, &tasks, shutdown).await });
     }
-    let stop = tidings_shutdown()?;
+    let stop = shutdown_of(app.probes.clone())?;
     serve(listener, app.router.clone(), &app.tasks, stop).await;
     tracing::info!("draining");
     app.close().await;
@@ -43,13 +46,16 @@ fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) {
 }
 
 /// A token that SIGTERM or SIGINT cancels; the second of them ends the process.
-fn tidings_shutdown() -> Result<tidings_server::Shutdown, Failure> {
+fn shutdown_of(probes: tidings_server::Probes) -> Result<tidings_server::Shutdown, Failure> {
     let token = tidings_server::Shutdown::new();
     let told = token.clone();
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let wait = async move {
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        // Not ready first, so that whoever routes requests here can look away in time.
+        probes.drain();
+        tokio::time::sleep(NOTICE).await;
         told.cancel();
         tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
         std::process::exit(130);

@@ -20,6 +20,8 @@ pub(crate) struct PgConn {
     pub(crate) in_transaction: bool,
     /// Whether the server ended the transaction because another came in between.
     pub(crate) conflicted: bool,
+    /// Whether a statement failed: what is committed after that is nothing.
+    pub(crate) failed: bool,
 }
 
 impl Drop for PgConn {
@@ -34,7 +36,7 @@ impl Drop for PgConn {
 
 impl PgConn {
     pub(crate) fn new(client: deadpool_postgres::Object) -> Self {
-        Self { client: Some(client), in_transaction: false, conflicted: false }
+        Self { client: Some(client), in_transaction: false, conflicted: false, failed: false }
     }
 
     fn client(&self) -> Result<&deadpool_postgres::Object, DbError> {
@@ -44,6 +46,7 @@ impl PgConn {
     fn note<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, DbError> {
         result.map_err(|error| {
             let error = pg_error(error);
+            self.failed = true;
             self.conflicted |= matches!(error, DbError::Conflict);
             error
         })
@@ -156,9 +159,14 @@ impl Conn {
     /// Ends a transaction that [`Conn::begin`] began.
     pub(crate) async fn end(&mut self, text: &str) -> Result<(), DbError> {
         let Self::Postgres(conn) = self else { return Ok(()) };
-        let ended = conn.control(text).await;
+        // PostgreSQL answers COMMIT after a failed statement with a rollback, and no error.
+        let hollow = conn.failed && text == "COMMIT";
+        let ended = conn.control(if hollow { "ROLLBACK" } else { text }).await;
         conn.in_transaction = ended.is_err();
-        ended
+        match ended {
+            Ok(()) if hollow => Err(DbError::Engine("a failed statement was passed over".into())),
+            ended => ended,
+        }
     }
 
     /// Runs text that takes no parameters: transaction control, session settings.

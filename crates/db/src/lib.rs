@@ -55,12 +55,12 @@ pub use value::{FromRow, FromValue, Row, ToValue, Value, json};
 /// A boxed future of a unit of work's function.
 pub type UnitFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
 
-/// Wraps the function of a unit of work: `work!([service, input] |work| service.pay(work, input))`.
+/// Wraps the function of a unit of work: `work!([service, input], |work| service.pay(work, input))`.
 ///
 /// The names in brackets are cloned for each run, because a unit may run again.
 #[macro_export]
 macro_rules! work {
-    ([$($capture:ident),* $(,)?] |$work:ident| $body:expr) => {
+    ([$($capture:ident),* $(,)?], |$work:ident| $body:expr) => {
         {
             $(let $capture = $capture.clone();)*
             $crate::unit(move |$work| {

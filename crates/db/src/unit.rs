@@ -34,7 +34,7 @@ pub enum Silent {
     Installation,
     /// The end of what retention no longer keeps.
     Purge,
-    /// A lease of this installation's sequencer or sweeps.
+    /// A line in an object's history, which repeats for people what the event beside it tells.
     History,
 }
 

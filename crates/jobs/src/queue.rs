@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tidings_bus::Pulse;
 use tidings_db::{Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, args, json};
 use tidings_kernel::{Ctx, JobId, Problem, TenantId, Timestamp};
 
@@ -138,6 +139,7 @@ pub trait JobHandler: Send + Sync + 'static {
 pub(crate) async fn run_due(
     db: &Db,
     handlers: &[std::sync::Arc<dyn JobHandler>],
+    pulse: Option<&Pulse>,
 ) -> Result<usize, DbError> {
     let lease_now = db.lease_now().await?;
     let due: Vec<Job> =
@@ -148,7 +150,11 @@ pub(crate) async fn run_due(
             // A newer node knows the kind; leave it to that one.
             continue;
         };
-        if !claim(db, &mut job, lease_now.after(LEASE)).await? {
+        if let Some(pulse) = pulse {
+            pulse.beat();
+        }
+        let until = db.lease_now().await?.after(LEASE);
+        if !claim(db, &mut job, until).await? {
             continue;
         }
         ran += 1;

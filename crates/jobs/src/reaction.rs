@@ -5,6 +5,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use tidings_bus::Pulse;
 use tidings_db::{Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, args};
 use tidings_kernel::{EventId, Problem, TenantId, Timestamp, Uuid};
 
@@ -105,13 +106,20 @@ pub trait ReactionHandler: Send + Sync + 'static {
 pub type Reaction = Arc<dyn ReactionHandler>;
 
 /// Runs every reaction over what it has not seen. Says how many events were taken or parked.
-pub(crate) async fn run(db: &Db, reactions: &[Reaction]) -> Result<usize, DbError> {
+pub(crate) async fn run(
+    db: &Db,
+    reactions: &[Reaction],
+    pulse: Option<&Pulse>,
+) -> Result<usize, DbError> {
     let mut taken = 0;
     for reaction in reactions {
         taken += retry_parked(db, reaction).await?;
         let behind: Vec<(TenantId, i64)> =
             db.read_across_tenants().await?.reader().rows(&BEHIND, args![reaction.name()]).await?;
         for (tenant_id, _) in behind {
+            if let Some(pulse) = pulse {
+                pulse.beat();
+            }
             taken += catch_up(db, reaction, tenant_id).await?;
         }
     }

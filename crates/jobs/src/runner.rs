@@ -130,7 +130,7 @@ impl Runner {
     pub async fn run_reactions(&self) -> Result<usize, DbError> {
         let mut taken = 0;
         loop {
-            let now = reaction::run(&self.0.db, &self.0.reactions).await?;
+            let now = reaction::run(&self.0.db, &self.0.reactions, None).await?;
             taken += now;
             if now == 0 {
                 return Ok(taken);
@@ -140,15 +140,20 @@ impl Runner {
 
     /// Runs the jobs and sweeps that are due now. Says how many.
     pub async fn run_due(&self) -> Result<usize, DbError> {
-        let swept = sweep::run_due(&self.0.db, &self.0.sweeps).await?;
-        Ok(swept + queue::run_due(&self.0.db, &self.0.handlers).await?)
+        self.run_due_beating(None).await
+    }
+
+    /// The same; each item counts as a sign of life.
+    async fn run_due_beating(&self, pulse: Option<&Pulse>) -> Result<usize, DbError> {
+        let swept = sweep::run_due(&self.0.db, &self.0.sweeps, pulse).await?;
+        Ok(swept + queue::run_due(&self.0.db, &self.0.handlers, pulse).await?)
     }
 
     async fn jobs_loop(self, pulse: Pulse) {
         let Inner { db, bus, .. } = &*self.0;
         loop {
             pulse.beat();
-            if let Err(error) = self.run_due().await {
+            if let Err(error) = self.run_due_beating(Some(&pulse)).await {
                 tracing::warn!(%error, "jobs could not run");
             }
             let next = match (queue::next_due(db).await, sweep::next_due(db).await) {
@@ -187,7 +192,7 @@ impl Runner {
         loop {
             pulse.beat();
             let taken = match leases.hold("reactions").await {
-                Ok(true) => reaction::run(db, reactions).await,
+                Ok(true) => reaction::run(db, reactions, Some(&pulse)).await,
                 Ok(false) => Ok(0),
                 Err(error) => Err(error),
             };

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tidings_bus::Pulse;
 use tidings_db::{Db, DbError, Silent, UnitFuture, UnitOfWork, args};
 use tidings_kernel::{Ctx, Problem, TenantId, Timestamp, Uuid};
 
@@ -99,7 +100,11 @@ pub(crate) async fn declare(db: &Db, sweeps: &[Sweep]) -> Result<(), DbError> {
 }
 
 /// Runs the sweeps that are due. Says how many items they took.
-pub(crate) async fn run_due(db: &Db, sweeps: &[Sweep]) -> Result<usize, DbError> {
+pub(crate) async fn run_due(
+    db: &Db,
+    sweeps: &[Sweep],
+    pulse: Option<&Pulse>,
+) -> Result<usize, DbError> {
     let mut taken = 0;
     for sweep in sweeps {
         let lease_now = db.lease_now().await?;
@@ -116,13 +121,13 @@ pub(crate) async fn run_due(db: &Db, sweeps: &[Sweep]) -> Result<usize, DbError>
             })
             .await?;
         if started.into_inner() == 1 {
-            taken += run_one(db, sweep).await?;
+            taken += run_one(db, sweep, pulse).await?;
         }
     }
     Ok(taken)
 }
 
-async fn run_one(db: &Db, sweep: &Sweep) -> Result<usize, DbError> {
+async fn run_one(db: &Db, sweep: &Sweep, pulse: Option<&Pulse>) -> Result<usize, DbError> {
     let mut seen = std::collections::HashSet::new();
     let mut last_error: Option<String> = None;
     loop {
@@ -133,6 +138,9 @@ async fn run_one(db: &Db, sweep: &Sweep) -> Result<usize, DbError> {
             break;
         }
         for item in fresh {
+            if let Some(pulse) = pulse {
+                pulse.beat();
+            }
             let each = Arc::clone(&sweep.each);
             let ctx = db.tenant_ctx(sweep.name, item.tenant_id).await?;
             let done = db.write_bulk::<(), Problem, _>(&ctx, move |work| each(work, item)).await;

@@ -106,6 +106,13 @@ impl App {
         let bus = Bus::new(Arc::clone(db.clock()));
         let tasks = Tasks::default();
         let identity = Identity::new(db.clone(), Arc::clone(&vault));
+        if !identity.check_root_key().await? {
+            return Err(StartError::Key(
+                "the root key is not the one that this database was sealed with; every node needs \
+                 the same root.key, or TIDINGS_ROOT_KEY"
+                    .to_owned(),
+            ));
+        }
         let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
         // With no billing there are no subscriptions to pause, and so none are.

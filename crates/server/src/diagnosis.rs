@@ -28,6 +28,11 @@ pub struct Diagnosis {
 impl App {
     /// Looks at an installation, beside a running server where the database allows it.
     pub async fn diagnose(settings: &Settings) -> Result<Diagnosis, StartError> {
+        let file = settings.data_dir().join("tidings.db");
+        if settings.database.is_none() && !file.exists() {
+            let directory = settings.data_dir();
+            return Err(StartError::Nothing(directory));
+        }
         let (db, vault, _data_dir) = open_database(settings).await?;
         let egress = tidings_egress::Egress::new(
             tidings_egress::Policy::default(),

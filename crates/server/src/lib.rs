@@ -26,6 +26,7 @@ pub use coverage::{Coverage, CoverageCategory, CoverageType, bar, coverage, perc
 pub use data_dir::{DataDir, DataDirError};
 pub use description::{Description, describe};
 pub use diagnosis::Diagnosis;
+pub use probes::Probes;
 pub use serve::serve;
 pub use settings::{Settings, SettingsError, StartError};
 pub use statements::all_statements;

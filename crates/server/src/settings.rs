@@ -58,6 +58,9 @@ pub enum StartError {
     /// A key from outside.
     #[error("{0}")]
     Key(String),
+    /// There is no installation to look at.
+    #[error("there is no database in {}; name the data directory with --data", .0.display())]
+    Nothing(PathBuf),
     /// The listener.
     #[error("{0} cannot be listened on")]
     Listen(SocketAddr, #[source] std::io::Error),

@@ -17,8 +17,8 @@ tidings_db::statements! {
     command STORE = "INSERT INTO idempotent_replies (tenant_id, principal, route, \
         idempotency_key, body_hash, status, reply, created_at) \
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-    across query EXPIRED = "SELECT DISTINCT tenant_id FROM idempotent_replies \
-        WHERE created_at < $1 LIMIT 100";
+    across query EXPIRED = "SELECT tenant_id, MIN(created_at) FROM idempotent_replies \
+        WHERE created_at < $1 GROUP BY tenant_id LIMIT 100";
     command PURGE = "DELETE FROM idempotent_replies WHERE tenant_id = $1 AND idempotency_key IN \
         (SELECT idempotency_key FROM idempotent_replies WHERE tenant_id = $1 AND created_at < $2 \
         LIMIT $3) AND created_at < $2";
@@ -165,9 +165,14 @@ pub(crate) async fn settle_refusal(
 /// The tenants with replies that are kept no longer.
 pub async fn expired(db: Db, now: Timestamp) -> Result<Vec<(TenantId, Uuid)>, DbError> {
     let before = now.before(limits::IDEMPOTENCY_KEPT);
-    let rows: Vec<(TenantId,)> =
+    let rows: Vec<(TenantId, Timestamp)> =
         db.read_across_tenants().await?.reader().rows(&EXPIRED, args![before]).await?;
-    Ok(rows.into_iter().map(|(tenant_id,)| (tenant_id, tenant_id.uuid())).collect())
+    Ok(rows.into_iter().map(|(tenant_id, oldest)| (tenant_id, batch_of(oldest))).collect())
+}
+
+/// A batch is named by its oldest row, so that a sweep takes the tenant again while rows are left.
+fn batch_of(oldest: Timestamp) -> Uuid {
+    Uuid::from_u64_pair(0, oldest.micros().unsigned_abs())
 }
 
 /// Ends the replies of one tenant that are kept no longer.

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tidings_db::{Silent, UnitFuture, UnitOfWork};
+use tidings_db::{UnitFuture, UnitOfWork};
 use tidings_jobs::{LoggedEvent, ReactionHandler, Sweep, SweepItem};
-use tidings_kernel::Problem;
+use tidings_kernel::{Problem, Uuid};
 
-use crate::store::{activity, event_types};
+use crate::service;
 
 /// Counts what fired, by type: what the catalog shows. Exact, because the count and the cursor are
 /// written together.
@@ -23,12 +23,9 @@ impl ReactionHandler for EventActivity {
         work: &'t mut UnitOfWork,
         event: LoggedEvent,
     ) -> UnitFuture<'t, (), Problem> {
-        Box::pin(async move {
-            let tenant_id = work.ctx().tenant_id;
-            let mut writer = work.silent(Silent::JobBookkeeping);
-            activity::count_one(&mut writer, tenant_id, &event.name, event.occurred_at).await?;
-            Ok(())
-        })
+        Box::pin(
+            async move { Ok(service::count_event(work, &event.name, event.occurred_at).await?) },
+        )
     }
 }
 
@@ -38,13 +35,16 @@ pub fn forget_publications() -> Sweep {
         "webhooks.forget_publications",
         Duration::from_hours(1),
         |db, now| async move {
-            let mut session = db.read_across_tenants().await?;
-            let tenants = event_types::expired(session.reader(), now).await?;
+            let tenants = service::expired_publications(&db, now).await?;
             Ok(tenants
                 .into_iter()
-                .map(|tenant_id| SweepItem { tenant_id, id: tenant_id.uuid() })
+                // Named by its oldest row, so that a tenant is taken again while rows are left.
+                .map(|(tenant_id, oldest)| SweepItem {
+                    tenant_id,
+                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
+                })
                 .collect())
         },
-        |work, _| Box::pin(async move { Ok(event_types::purge(work).await?) }),
+        |work, _| Box::pin(async move { Ok(service::forget_publications(work).await?) }),
     )
 }

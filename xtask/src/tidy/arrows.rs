@@ -58,7 +58,8 @@ const CONFINED: [Confined; 4] = [
     Confined {
         library: &["axum"],
         allowed: |name| {
-            matches!(name, "web" | "server" | "console")
+            // `listen` and `demo` of the command line are receivers.
+            matches!(name, "web" | "server" | "console" | "cli")
                 || FOR_TESTS.contains(&name)
                 || DOMAINS.contains(&name)
         },

@@ -89,7 +89,7 @@ async fn create(
     call: Call,
     Body(input): Body<CreateCustomer>,
 ) -> Result<Changed<CustomerView>, Problem> {
-    let unit = work!([customers, input] | work | customers.create_customer(work, input));
+    let unit = work!([customers, input], |work| customers.create_customer(work, input));
     let view = |customer: Customer| {
         let version = customer.version;
         Reply::created(CustomerView::from(customer)).version(version)
@@ -169,6 +169,6 @@ async fn update(
 ) -> Result<Changed<CustomerView>, Problem> {
     let expected = call.if_match()?;
     let unit =
-        work!([customers, input] | work | customers.update_customer(work, id, expected, input));
+        work!([customers, input], |work| customers.update_customer(work, id, expected, input));
     commit(&call, unit, changed).await
 }

@@ -44,7 +44,7 @@ async fn add_note(
     call: Call,
     (Path(id), Body(input)): (Path<CustomerId>, Body<AddNote>),
 ) -> Result<Changed<NoteView>, Problem> {
-    let unit = work!([customers, input] | work | customers.add_customer_note(work, id, input));
+    let unit = work!([customers, input], |work| customers.add_customer_note(work, id, input));
     commit(&call, unit, |note: Note| Reply::created(note.into())).await
 }
 
@@ -63,7 +63,7 @@ async fn record_activity(
     (Path(id), Body(input)): (Path<CustomerId>, Body<RecordActivity>),
 ) -> Result<Changed<ActivityView>, Problem> {
     let unit =
-        work!([customers, input] | work | customers.record_customer_activity(work, id, input));
+        work!([customers, input], |work| customers.record_customer_activity(work, id, input));
     commit(&call, unit, |activity: Activity| Reply::created(activity.into())).await
 }
 

@@ -57,7 +57,7 @@ async fn set_status(
 ) -> Result<Changed<CustomerView>, Problem> {
     let expected = call.if_match()?;
     let unit =
-        work!([customers, input] | work | customers.set_customer_status(work, id, expected, input));
+        work!([customers, input], |work| customers.set_customer_status(work, id, expected, input));
     commit(&call, unit, changed).await
 }
 
@@ -68,7 +68,7 @@ async fn delete(
 ) -> Result<Changed<()>, Problem> {
     let expected = call.if_match()?;
     let unit =
-        work!([customers, input] | work | customers.delete_customer(work, id, expected, input));
+        work!([customers, input], |work| customers.delete_customer(work, id, expected, input));
     commit(&call, unit, |()| Reply::gone()).await
 }
 
@@ -77,7 +77,7 @@ async fn restore(
     call: Call,
     Path(id): Path<CustomerId>,
 ) -> Result<Changed<CustomerView>, Problem> {
-    commit(&call, work!([customers] | work | customers.restore_customer(work, id)), changed).await
+    commit(&call, work!([customers], |work| customers.restore_customer(work, id)), changed).await
 }
 
 async fn anonymize(
@@ -85,5 +85,5 @@ async fn anonymize(
     call: Call,
     Path(id): Path<CustomerId>,
 ) -> Result<Changed<CustomerView>, Problem> {
-    commit(&call, work!([customers] | work | customers.anonymize_customer(work, id)), changed).await
+    commit(&call, work!([customers], |work| customers.anonymize_customer(work, id)), changed).await
 }

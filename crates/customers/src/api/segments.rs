@@ -84,7 +84,7 @@ async fn create(
     call: Call,
     Body(input): Body<CreateSegment>,
 ) -> Result<Changed<SegmentView>, Problem> {
-    let unit = work!([customers, input] | work | customers.create_segment(work, input));
+    let unit = work!([customers, input], |work| customers.create_segment(work, input));
     commit(&call, unit, |segment: Segment| Reply::created(segment.into())).await
 }
 
@@ -107,6 +107,6 @@ async fn recalculate(
     call: Call,
     Path(id): Path<SegmentId>,
 ) -> Result<Changed<SegmentView>, Problem> {
-    let unit = work!([customers] | work | customers.request_recalculation(work, id));
+    let unit = work!([customers], |work| customers.request_recalculation(work, id));
     commit(&call, unit, |segment: Segment| Reply::accepted(segment.into())).await
 }

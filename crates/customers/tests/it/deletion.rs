@@ -12,13 +12,13 @@ async fn delete(world: &World, id: CustomerId, hard_delete: bool) -> Result<(), 
     let input = DeleteCustomer { hard_delete, reason: None };
     let customers = world.customers.clone();
     world
-        .write(work!([customers, input] | work | customers.delete_customer(work, id, None, input)))
+        .write(work!([customers, input], |work| customers.delete_customer(work, id, None, input)))
         .await
 }
 
 async fn restore(world: &World, id: CustomerId) -> Result<Customer, CustomerError> {
     let customers = world.customers.clone();
-    world.write(work!([customers] | work | customers.restore_customer(work, id))).await
+    world.write(work!([customers], |work| customers.restore_customer(work, id))).await
 }
 
 async fn is_gone(world: &World, id: CustomerId) -> bool {
@@ -87,15 +87,15 @@ async fn anonymizing_takes_the_person_out_and_does_so_once() {
     let ada = world.customer("ada@example.com", r#", "tags": ["vip"], "country": "GB""#).await;
     let (customers, id) = (world.customers.clone(), ada.id);
     let input = AddNote { subject: None, content: "likes tea".to_owned(), is_internal: true };
-    let note = work!([customers, input] | work | customers.add_customer_note(work, id, input));
+    let note = work!([customers, input], |work| customers.add_customer_note(work, id, input));
     world.write(note).await.unwrap();
     world.told();
-    let anonymize = work!([customers] | work | customers.anonymize_customer(work, id));
+    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id));
     let anonymous = world.write(anonymize).await.unwrap();
     assert!(anonymous.is_anonymous());
     let told = "customer.updated email,first_name,last_name,opt_in_updates,tags";
     assert_eq!(world.told(), [told]);
-    let anonymize = work!([customers] | work | customers.anonymize_customer(work, id));
+    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id));
     assert_eq!(world.write(anonymize).await.unwrap().version, anonymous.version);
     assert!(world.told().is_empty());
     let (tenant_id, page) = (world.tenant_id, PageParams::default());

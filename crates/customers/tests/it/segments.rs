@@ -10,7 +10,7 @@ const QUARTER: Duration = Duration::from_mins(15);
 async fn segment(world: &World, json: &str) -> Result<Segment, CustomerError> {
     let input: CreateSegment = serde_json::from_str(json).unwrap();
     let customers = world.customers.clone();
-    world.write(work!([customers, input] | work | customers.create_segment(work, input))).await
+    world.write(work!([customers, input], |work| customers.create_segment(work, input))).await
 }
 
 #[tokio::test]
@@ -57,7 +57,7 @@ async fn members_who_do_not_fit_any_more_leave_and_the_higher_priority_wins() {
 
     let (customers, id) = (world.customers.clone(), ada.id);
     let input: UpdateCustomer = serde_json::from_str(r#"{"tier": "free"}"#).unwrap();
-    let free = work!([customers, input] | work | customers.update_customer(work, id, None, input));
+    let free = work!([customers, input], |work| customers.update_customer(work, id, None, input));
     world.write(free).await.unwrap();
     world.later(QUARTER).await;
     world.later(QUARTER).await;

@@ -17,7 +17,7 @@ async fn update(
     let input: UpdateCustomer = serde_json::from_str(json).unwrap();
     let customers = world.customers.clone();
     let verb =
-        work!([customers, input] | work | customers.update_customer(work, id, expected, input));
+        work!([customers, input], |work| customers.update_customer(work, id, expected, input));
     world.write(verb).await
 }
 
@@ -29,7 +29,7 @@ async fn status(
     let input = SetStatus { status, reason: None };
     let customers = world.customers.clone();
     let verb =
-        work!([customers, input] | work | customers.set_customer_status(work, id, None, input));
+        work!([customers, input], |work| customers.set_customer_status(work, id, None, input));
     world.write(verb).await
 }
 
@@ -108,7 +108,7 @@ async fn notes_and_activities_leave_the_customer_as_it_is() {
     world.told();
     let (customers, id) = (world.customers.clone(), ada.id);
     let input = AddNote { subject: None, content: "likes tea".to_owned(), is_internal: true };
-    let note = work!([customers, input] | work | customers.add_customer_note(work, id, input));
+    let note = work!([customers, input], |work| customers.add_customer_note(work, id, input));
     world.write(note).await.unwrap();
     let input = RecordActivity {
         activity_type: CustomerActivityType::ContactMade,
@@ -116,7 +116,7 @@ async fn notes_and_activities_leave_the_customer_as_it_is() {
         description: None,
     };
     let line =
-        work!([customers, input] | work | customers.record_customer_activity(work, id, input));
+        work!([customers, input], |work| customers.record_customer_activity(work, id, input));
     world.write(line).await.unwrap();
     assert_eq!(world.told(), ["customer.note_added", "customer.activity_recorded"]);
     let after = world.get(id).await;
@@ -134,7 +134,7 @@ async fn an_order_counts_once() {
         let input = RecordPurchase { amount, currency: currency.to_owned(), order_id };
         let customers = customers.clone();
         world
-            .write(work!([customers, input] | work | customers.record_purchase(work, id, input)))
+            .write(work!([customers, input], |work| customers.record_purchase(work, id, input)))
             .await
     };
     assert_eq!(buy(1_299, "eur").await.unwrap().figures.lifetime_value, 1_299);

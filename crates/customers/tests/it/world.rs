@@ -108,7 +108,7 @@ impl World {
     pub(crate) async fn create(&self, json: &str) -> Result<Customer, CustomerError> {
         let input: CreateCustomer = serde_json::from_str(json).unwrap();
         let customers = self.customers.clone();
-        self.write(work!([customers, input] | work | customers.create_customer(work, input))).await
+        self.write(work!([customers, input], |work| customers.create_customer(work, input))).await
     }
 
     /// A customer with this mail address and whatever else `rest` says.

@@ -111,8 +111,7 @@ async fn create(
     Body(input): Body<CreateApiKey>,
 ) -> Result<Changed<NewApiKeyView>, Problem> {
     let view = |made| Reply::created(with_text(made));
-    commit(&call, work!([identity, input] | work | identity.create_api_key(work, input)), view)
-        .await
+    commit(&call, work!([identity, input], |work| identity.create_api_key(work, input)), view).await
 }
 
 async fn list(identity: Identity, call: Call, (): ()) -> Result<List<ApiKeyView>, Problem> {
@@ -141,7 +140,7 @@ async fn rotate(
 ) -> Result<Changed<NewApiKeyView>, Problem> {
     let view = |made| Reply::ok(with_text(made));
     let rotated =
-        commit(&call, work!([identity] | work | identity.rotate_api_key(work, id)), view).await;
+        commit(&call, work!([identity], |work| identity.rotate_api_key(work, id)), view).await;
     identity.forget_credentials();
     rotated
 }
@@ -153,7 +152,7 @@ async fn revoke(
 ) -> Result<Changed<()>, Problem> {
     let view = |_: ApiKey| Reply::gone();
     let revoked =
-        commit(&call, work!([identity] | work | identity.revoke_api_key(work, id)), view).await;
+        commit(&call, work!([identity], |work| identity.revoke_api_key(work, id)), view).await;
     identity.forget_credentials();
     revoked
 }

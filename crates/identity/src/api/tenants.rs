@@ -96,7 +96,7 @@ async fn create(
         let api_key = text.expose().to_owned();
         Reply::created(CreatedTenantView { tenant: tenant.into(), api_key }).version(version)
     };
-    commit(&call, work!([identity, input] | work | identity.create_tenant(work, input)), view).await
+    commit(&call, work!([identity, input], |work| identity.create_tenant(work, input)), view).await
 }
 
 async fn list(identity: Identity, call: Call, (): ()) -> Result<List<TenantView>, Problem> {
@@ -124,7 +124,7 @@ async fn suspend(
     call: Call,
     (Path(id), Body(input)): (Path<TenantId>, Body<SuspendTenant>),
 ) -> Result<Changed<TenantView>, Problem> {
-    let unit = work!([identity, input] | work | identity.suspend_tenant(work, id, input));
+    let unit = work!([identity, input], |work| identity.suspend_tenant(work, id, input));
     let suspended = commit(&call, unit, view).await;
     identity.forget_credentials();
     suspended
@@ -135,7 +135,7 @@ async fn reactivate(
     call: Call,
     Path(id): Path<TenantId>,
 ) -> Result<Changed<TenantView>, Problem> {
-    let unit = work!([identity] | work | identity.reactivate_tenant(work, id));
+    let unit = work!([identity], |work| identity.reactivate_tenant(work, id));
     let reactivated = commit(&call, unit, view).await;
     identity.forget_credentials();
     reactivated

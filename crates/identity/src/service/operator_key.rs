@@ -38,6 +38,26 @@ impl Identity {
         Ok((set.into_inner() && !was_chosen).then_some(key))
     }
 
+    /// Makes sure that this node's root key is the one that the database was sealed with: another
+    /// one would open no secret, and every signature would be wrong.
+    pub async fn check_root_key(&self) -> Result<bool, DbError> {
+        const CHECK: &str = "root_key_check";
+        let sealed = self.vault.seal(CHECK, CHECK.as_bytes());
+        let ctx = self.installation_ctx();
+        let set = self.db.write::<bool, DbError, _>(&ctx, move |work| {
+            let sealed = sealed.clone();
+            Box::pin(async move {
+                let now = work.now();
+                let mut writer = work.silent(Silent::Installation);
+                installation::set_once(&mut writer, CHECK, &sealed, now).await
+            })
+        });
+        let _committed = set.await?;
+        let mut session = self.db.read_across_tenants().await?;
+        let stored = installation::find(session.reader(), CHECK).await?;
+        Ok(stored.is_some_and(|sealed| self.vault.open(CHECK, &sealed).is_ok()))
+    }
+
     /// Replaces the operator's key. The old one opens nothing from the next start on.
     pub async fn rotate_operator_key(
         &self,

@@ -9,7 +9,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::api::subscriptions::status;
 use crate::service::Webhooks;
-use crate::store::deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+use crate::service::{AttemptRecord, Delivery, DeliveryFilter};
 
 /// One event for one subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -183,7 +183,7 @@ async fn retry(
 ) -> Result<Changed<DeliveryView>, Problem> {
     let view = |delivery: Delivery| Reply::accepted(delivery.into());
     let retried =
-        commit(&call, work!([webhooks] | work | webhooks.retry_delivery(work, id)), view).await;
+        commit(&call, work!([webhooks], |work| webhooks.retry_delivery(work, id)), view).await;
     webhooks.wake();
     retried
 }

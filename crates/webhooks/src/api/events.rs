@@ -186,7 +186,7 @@ async fn register(
     Body(input): Body<RegisterEventType>,
 ) -> Result<Changed<EventTypeDetailView>, Problem> {
     let view = |custom: CustomType| Reply::created(custom.into());
-    commit(&call, work!([webhooks, input] | work | webhooks.register_event_type(work, input)), view)
+    commit(&call, work!([webhooks, input], |work| webhooks.register_event_type(work, input)), view)
         .await
 }
 
@@ -196,11 +196,9 @@ async fn update(
     (Path(name), Body(input)): (Path<String>, Body<UpdateEventType>),
 ) -> Result<Changed<EventTypeDetailView>, Problem> {
     let view = |custom: CustomType| Reply::ok(custom.into());
-    let unit = work!(
-        [webhooks, name, input]
-            | work
-            | async move { webhooks.update_event_type(work, &name, input).await }
-    );
+    let unit = work!([webhooks, name, input], |work| async move {
+        webhooks.update_event_type(work, &name, input).await
+    });
     commit(&call, unit, view).await
 }
 
@@ -215,7 +213,7 @@ async fn publish(
         Some(first) => Reply::accepted(first.into()),
         None => Reply::gone(),
     };
-    commit(&call, work!([webhooks, events] | work | webhooks.publish_events(work, events)), view)
+    commit(&call, work!([webhooks, events], |work| webhooks.publish_events(work, events)), view)
         .await
 }
 
@@ -234,6 +232,6 @@ async fn publish_batch(
         let data = published.into_iter().map(PublishedView::from).collect();
         Reply::accepted(PublishedBatchView { data })
     };
-    commit(&call, work!([webhooks, events] | work | webhooks.publish_events(work, events)), view)
+    commit(&call, work!([webhooks, events], |work| webhooks.publish_events(work, events)), view)
         .await
 }

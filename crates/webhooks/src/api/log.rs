@@ -6,8 +6,8 @@ use tidings_web::{Access, Answer, Call, List, Op, Path, Query, Routes};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::deliveries::DeliveryView;
+use crate::service::LogEntry;
 use crate::service::Webhooks;
-use crate::store::log::LogEntry;
 
 /// An event of the log.
 #[derive(Debug, Serialize, ToSchema)]

@@ -14,9 +14,9 @@ use utoipa::{IntoParams, ToSchema};
 use crate::api::deliveries::DeliveryView;
 use crate::commands::{CreateSubscription, UpdateSubscription};
 use crate::delivery::DeliveryStatus;
+use crate::service::DeliveryFilter;
 use crate::service::Webhooks;
 use crate::signing::SigningSecret;
-use crate::store::deliveries::DeliveryFilter;
 use crate::subscription::Subscription;
 
 /// A webhook subscription, without its secret.
@@ -172,7 +172,7 @@ async fn create(
         let version = made.0.version;
         Reply::created(with_secret(made)).version(version)
     };
-    commit(&call, work!([webhooks, input] | work | webhooks.create_subscription(work, input)), view)
+    commit(&call, work!([webhooks, input], |work| webhooks.create_subscription(work, input)), view)
         .await
 }
 
@@ -201,7 +201,7 @@ async fn update(
         let version = subscription.version;
         Reply::ok(subscription.into()).version(version)
     };
-    let unit = work!([webhooks, input] | work | webhooks.update_subscription(work, id, input));
+    let unit = work!([webhooks, input], |work| webhooks.update_subscription(work, id, input));
     commit(&call, unit, view).await
 }
 
@@ -211,7 +211,7 @@ async fn delete(
     Path(id): Path<WebhookSubscriptionId>,
 ) -> Result<Changed<()>, Problem> {
     let if_match = call.if_match()?;
-    let unit = work!([webhooks] | work | webhooks.delete_subscription(work, id, if_match));
+    let unit = work!([webhooks], |work| webhooks.delete_subscription(work, id, if_match));
     commit(&call, unit, |()| Reply::gone()).await
 }
 
@@ -221,7 +221,7 @@ async fn rotate(
     Path(id): Path<WebhookSubscriptionId>,
 ) -> Result<Changed<NewSubscriptionView>, Problem> {
     let view = |made| Reply::ok(with_secret(made));
-    commit(&call, work!([webhooks] | work | webhooks.rotate_secret(work, id)), view).await
+    commit(&call, work!([webhooks], |work| webhooks.rotate_secret(work, id)), view).await
 }
 
 async fn test(
@@ -230,7 +230,7 @@ async fn test(
     Path(id): Path<WebhookSubscriptionId>,
 ) -> Result<Changed<TestView>, Problem> {
     let view = |event_id| Reply::accepted(TestView { event_id });
-    commit(&call, work!([webhooks] | work | webhooks.test_subscription(work, id)), view).await
+    commit(&call, work!([webhooks], |work| webhooks.test_subscription(work, id)), view).await
 }
 
 /// What a subscription's deliveries are narrowed to.

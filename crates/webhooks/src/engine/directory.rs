@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::str::FromStr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -84,16 +85,20 @@ pub(crate) struct Directory {
     vault: Arc<Vault>,
     egress: Egress,
     tenants: RwLock<HashMap<TenantId, Arc<TenantDirectory>>>,
+    /// Grows whenever something is forgotten, so that what was compiled before is not kept.
+    epoch: AtomicU64,
 }
 
 impl Directory {
     pub(crate) fn new(db: Db, vault: Arc<Vault>, egress: Egress) -> Self {
-        Self { db, vault, egress, tenants: RwLock::default() }
+        Self { db, vault, egress, tenants: RwLock::default(), epoch: AtomicU64::new(0) }
     }
 
     /// Forgets a tenant's directory, because a subscription changed.
     pub(crate) fn forget(&self, tenant_id: TenantId) {
-        self.write().remove(&tenant_id);
+        let mut tenants = self.write();
+        self.epoch.fetch_add(1, Ordering::AcqRel);
+        tenants.remove(&tenant_id);
     }
 
     fn write(&self) -> std::sync::RwLockWriteGuard<'_, HashMap<TenantId, Arc<TenantDirectory>>> {
@@ -131,12 +136,11 @@ impl Directory {
             return Ok(known);
         }
         loop {
+            let epoch = self.epoch.load(Ordering::Acquire);
             let compiled = Arc::new(self.compile(tenant_id).await?);
-            // A change that came in between has another generation: read again.
-            let mut session = self.db.read(tenant_id).await?;
-            let generation = subscriptions::generation(session.reader(), tenant_id).await?;
-            if generation == compiled.generation {
-                let mut tenants = self.write();
+            let mut tenants = self.write();
+            // A change that came in between may not be in what was read: read again.
+            if epoch == self.epoch.load(Ordering::Acquire) {
                 if tenants.len() >= TENANTS_MAX {
                     tenants.clear();
                 }

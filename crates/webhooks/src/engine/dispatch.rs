@@ -84,7 +84,8 @@ pub(super) async fn plan_pairs(
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
         return;
     }
-    let shared = Arc::new(FanOut::new(event_id, (name, priority), body, pairs.len()));
+    let shared =
+        Arc::new(FanOut::new(event_id, (name.as_str().to_owned(), priority), body, pairs.len()));
     for subscription_id in pairs {
         engine.enqueue(Item {
             event: Arc::clone(&shared),

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use tidings_bus::Busy;
-use tidings_events::{EventName, Priority};
+use tidings_events::Priority;
 use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
 use tidings_vault::sha256;
 
@@ -14,7 +14,7 @@ use tidings_vault::sha256;
 pub(crate) struct FanOut {
     pub(crate) event_id: EventId,
     pub(crate) id_text: String,
-    pub(crate) name: EventName,
+    pub(crate) name: String,
     pub(crate) priority: Priority,
     pub(crate) body: Bytes,
     /// Pairs without a row yet. The pointer goes with the last of them.
@@ -26,7 +26,7 @@ impl FanOut {
     /// An event with a pointer, that goes to `pairs` endpoints.
     pub(crate) fn new(
         event_id: EventId,
-        (name, priority): (EventName, Priority),
+        (name, priority): (String, Priority),
         body: Bytes,
         pairs: usize,
     ) -> Self {
@@ -36,7 +36,7 @@ impl FanOut {
     }
 
     /// An event whose delivery has a row already.
-    pub(crate) fn without_pointer(event_id: EventId, name: EventName, body: Bytes) -> Self {
+    pub(crate) fn without_pointer(event_id: EventId, name: String, body: Bytes) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
         let priority = Priority::Normal;

@@ -59,20 +59,16 @@ pub(super) async fn join(db: &Db, name: &str) -> Result<NodeId, DbError> {
     let until = now.after(limits::NODE_DEAD_AFTER);
     let alone = !db.is_shared();
     let name = name.to_owned();
-    let unit = work!(
-        [name]
-            | work
-            | async move {
-                let node_id: NodeId = work.mint();
-                let mut writer = work.silent(Silent::NodeBookkeeping);
-                nodes::join(&mut writer, node_id, &name, (now, until)).await?;
-                if alone {
-                    nodes::fence_others(&mut writer, node_id).await?;
-                }
-                nodes::forget(&mut writer, now.before(REMEMBERED)).await?;
-                Ok::<NodeId, DbError>(node_id)
-            }
-    );
+    let unit = work!([name], |work| async move {
+        let node_id: NodeId = work.mint();
+        let mut writer = work.silent(Silent::NodeBookkeeping);
+        nodes::join(&mut writer, node_id, &name, (now, until)).await?;
+        if alone {
+            nodes::fence_others(&mut writer, node_id).await?;
+        }
+        nodes::forget(&mut writer, now.before(REMEMBERED)).await?;
+        Ok::<NodeId, DbError>(node_id)
+    });
     let node_id = db.write(&ctx(db), unit).await?.into_inner();
     db.set_node(node_id);
     Ok(node_id)
@@ -80,16 +76,16 @@ pub(super) async fn join(db: &Db, name: &str) -> Result<NodeId, DbError> {
 
 /// Leaves: what this node holds is free at once.
 pub(super) async fn leave(db: &Db, node_id: NodeId) -> Result<(), DbError> {
-    let unit = work!(
-        [] | work
-            | async move { nodes::leave(&mut work.silent(Silent::NodeBookkeeping), node_id).await }
-    );
+    let unit = work!([], |work| async move {
+        nodes::leave(&mut work.silent(Silent::NodeBookkeeping), node_id).await
+    });
     db.write(&ctx(db), unit).await.map(|_| ())
 }
 
 /// Says that this node lives, fences those that do not, and adopts what they held; for ever.
 pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
     let mut adopted_at = Instant::now();
+    let mut known_fenced = -1;
     loop {
         pulse.beat();
         if engine.is_draining() {
@@ -99,7 +95,8 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
         match beat(&engine).await {
             Ok(Beat::Alive { fenced }) => {
                 engine.0.lease.renew(sent);
-                if fenced > 0 || adopted_at.elapsed() >= ADOPT_EVERY {
+                if fenced != known_fenced || adopted_at.elapsed() >= ADOPT_EVERY {
+                    known_fenced = fenced;
                     adopted_at = Instant::now();
                     adopt(&engine).await;
                 }
@@ -115,7 +112,10 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
 }
 
 enum Beat {
-    Alive { fenced: u64 },
+    /// With the number of nodes that are fenced or have left.
+    Alive {
+        fenced: i64,
+    },
     Fenced,
 }
 
@@ -123,16 +123,15 @@ async fn beat(engine: &Engine) -> Result<Beat, DbError> {
     let db = &engine.0.db;
     let node_id = engine.node_id();
     let now = db.lease_now().await?;
-    let unit = work!(
-        [] | work
-            | async move {
-                let mut writer = work.silent(Silent::NodeBookkeeping);
-                let alive =
-                    nodes::beat(&mut writer, node_id, now.after(limits::NODE_DEAD_AFTER)).await?;
-                let fenced = if alive { nodes::fence_dead(&mut writer, now).await? } else { 0 };
-                Ok::<_, DbError>(if alive { Some(fenced) } else { None })
-            }
-    );
+    let unit = work!([], |work| async move {
+        let mut writer = work.silent(Silent::NodeBookkeeping);
+        let alive = nodes::beat(&mut writer, node_id, now.after(limits::NODE_DEAD_AFTER)).await?;
+        if !alive {
+            return Ok::<_, DbError>(None);
+        }
+        nodes::fence_dead(&mut writer, now).await?;
+        Ok(Some(nodes::count_fenced(work.reader()).await?))
+    });
     let fenced = db.write(&ctx(db), unit).await?.into_inner();
     Ok(fenced.map_or(Beat::Fenced, |fenced| Beat::Alive { fenced }))
 }
@@ -142,10 +141,9 @@ async fn adopt(engine: &Engine) {
     let db = &engine.0.db;
     let node_id = engine.node_id();
     loop {
-        let unit = work!(
-            [] | work
-                | async move { nodes::adopt(&mut work.silent(Silent::NodeBookkeeping), node_id).await }
-        );
+        let unit = work!([], |work| async move {
+            nodes::adopt(&mut work.silent(Silent::NodeBookkeeping), node_id).await
+        });
         match db.write_bulk(&ctx(db), unit).await.map(tidings_db::Committed::into_inner) {
             Ok(0) => return,
             Ok(rows) => {

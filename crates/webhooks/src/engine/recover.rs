@@ -11,6 +11,7 @@ use tidings_kernel::{AnyId, EventId, TenantId, Timestamp, Uuid, limits};
 use super::Engine;
 use super::dispatch::plan_pairs;
 use super::item::delivery_id;
+use super::settle::Settled;
 use crate::store::deliveries;
 use crate::store::pointers::{self, Pointer};
 
@@ -97,6 +98,12 @@ fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
 /// Matches again, minus the pairs that have a row already.
 async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
     let Pointer { tenant_id, event_id, target, name, priority, occurred_at, body, .. } = pointer;
+    let Some(name) = name else {
+        engine.0.metrics.left();
+        let busy = engine.0.activity.begin();
+        engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
+        return Ok(());
+    };
     engine.0.directory.refresh(&[tenant_id]).await?;
     let directory = engine.0.directory.get(tenant_id).await?;
     let mut pairs = directory.matching(&name, occurred_at, target);

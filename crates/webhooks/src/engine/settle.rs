@@ -66,23 +66,21 @@ pub(super) async fn run(
         }
         if received.len() < limits::SETTLE_BATCH_MAX / 8 && !engine.is_draining() {
             tokio::time::sleep(limits::SETTLE_WAIT).await;
-            let room = limits::SETTLE_BATCH_MAX - received.len();
             while received.len() < limits::SETTLE_BATCH_MAX
                 && let Ok(more) = outcomes.try_recv()
             {
                 received.push(more);
             }
-            debug_assert!(room > 0, "the batch had room");
         }
-        write(&engine, std::mem::take(&mut received)).await;
+        write(&engine, std::mem::take(&mut received), &pulse).await;
     }
 }
 
-async fn write(engine: &Engine, received: Vec<Settled>) {
+async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
     let mut batch = Batch::default();
     for settled in received {
         match settled {
-            Settled::Attempted(made) => attempted(engine, &mut batch, made).await,
+            Settled::Attempted(made) => attempted(engine, &mut batch, made, pulse).await,
             Settled::Parked(item) => parked(engine, &mut batch, item),
             Settled::Unwanted { tenant_id, event_id, .. } => {
                 batch.pointers.push((tenant_id, event_id));
@@ -90,17 +88,17 @@ async fn write(engine: &Engine, received: Vec<Settled>) {
             }
         }
     }
-    write_batch(engine, batch).await;
+    write_batch(engine, batch, pulse).await;
 }
 
 /// An outcome that ends a delivery with an event of its own is written by itself; the rest in bulk.
-async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
+async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
     if made.item.incarnation != engine.incarnation() {
         return;
     }
     match made.next {
         NextStep::Delivered | NextStep::Wait { .. } => add(engine, batch, made),
-        NextStep::Exhausted | NextStep::Gone => end(engine, &made).await,
+        NextStep::Exhausted | NextStep::Gone => end(engine, batch, made, pulse).await,
     }
 }
 
@@ -111,7 +109,7 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
         event_id: item.event.event_id,
         subscription_id: item.subscription_id,
         origin: item.origin,
-        event_name: item.event.name.as_str().to_owned(),
+        event_name: item.event.name.clone(),
         status,
         attempts: item.attempts,
         next_attempt_at: None,
@@ -202,9 +200,13 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 
 /// Writes a batch, again and again until the database takes it: outcomes are never dropped while
 /// this node may write them.
-async fn write_batch(engine: &Engine, batch: Batch) {
+async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
     let Batch { deliveries, attempts, pointers, done, busy, next_due } = batch;
     if deliveries.is_empty() && pointers.is_empty() {
+        let mut known = engine.deliveries();
+        done.iter().for_each(|id| {
+            known.remove(id);
+        });
         return;
     }
     let incarnation = engine.incarnation();
@@ -212,6 +214,8 @@ async fn write_batch(engine: &Engine, batch: Batch) {
     let pointers = Arc::new(pointers);
     let mut pause = Duration::from_millis(20);
     while incarnation == engine.incarnation() {
+        // A database that is away for a while is no reason for the watchdog to end the process.
+        pulse.beat();
         match write_once(engine, &deliveries, &attempts, &pointers).await {
             Ok(true) => break,
             // Fenced: another node has taken over what this batch is about.
@@ -256,20 +260,16 @@ async fn write_once(
     let pointers = Arc::clone(pointers);
     let engine_of_unit = engine.clone();
     let ctx = system(&engine.0.db);
-    let unit = work!(
-        [engine_of_unit, deliveries, attempts, pointers]
-            | work
-            | async move {
-                if !may_settle(&engine_of_unit, work).await? {
-                    return Ok(false);
-                }
-                let mut writer = work.silent(Silent::DeliveryBookkeeping);
-                rows::deliveries(&mut writer, &deliveries).await?;
-                rows::attempts(&mut writer, &attempts).await?;
-                rows::drop_pointers(&mut writer, &pointers).await?;
-                Ok::<bool, DbError>(true)
-            }
-    );
+    let unit = work!([engine_of_unit, deliveries, attempts, pointers], |work| async move {
+        if !may_settle(&engine_of_unit, work).await? {
+            return Ok(false);
+        }
+        let mut writer = work.silent(Silent::DeliveryBookkeeping);
+        rows::deliveries(&mut writer, &deliveries).await?;
+        rows::attempts(&mut writer, &attempts).await?;
+        rows::drop_pointers(&mut writer, &pointers).await?;
+        Ok::<bool, DbError>(true)
+    });
     Ok(engine.0.db.write_bulk(&ctx, unit).await?.into_inner())
 }
 
@@ -331,13 +331,15 @@ impl Ended {
     }
 }
 
-/// Ends a delivery in vain, until the database takes it.
-async fn end(engine: &Engine, made: &Made) {
-    let last_of_event = !made.item.stored && made.item.event.close_one();
+/// Ends a delivery in vain, until the database takes it. Its row is durable before its pair counts
+/// as closed: the pointer goes with the batch, after every row that it stood for.
+async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
     let mut pause = Duration::from_millis(20);
     loop {
-        match end_once(engine, made, last_of_event).await {
-            Ok(()) => break,
+        pulse.beat();
+        match end_once(engine, &made).await {
+            // Ended before, by whoever had it before a crash.
+            Ok(()) | Err(DbError::Stale | DbError::Conflict | DbError::Duplicate { .. }) => break,
             Err(error) if made.item.incarnation == engine.incarnation() => {
                 tracing::warn!(%error, delivery = %made.item.delivery_id, "an end waits to be written");
                 tokio::time::sleep(pause).await;
@@ -346,13 +348,11 @@ async fn end(engine: &Engine, made: &Made) {
             Err(_) => return,
         }
     }
-    engine.deliveries().remove(&made.item.delivery_id);
-    if last_of_event {
-        engine.events().remove(&made.item.event.event_id);
-    }
+    close(batch, &made.item);
+    batch.busy.push(Settled::Attempted(made));
 }
 
-async fn end_once(engine: &Engine, made: &Made, last_of_event: bool) -> Result<(), DbError> {
+async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
     let (row, attempt) = rows_of(engine, made);
     let gone = made.next == NextStep::Gone && row.reason == Some("gone");
     // The end of what the engine says of itself is not told again: that would never end.
@@ -360,32 +360,24 @@ async fn end_once(engine: &Engine, made: &Made, last_of_event: bool) -> Result<(
     let attempted = made.number > made.item.attempts;
     let engine_of_unit = engine.clone();
     let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
-    let unit = work!(
-        [engine_of_unit, row, attempt]
-            | work
-            | async move {
-                if !may_settle(&engine_of_unit, work).await? {
-                    return Ok(());
-                }
-                if last_of_event {
-                    let mut writer = work.silent(Silent::DeliveryBookkeeping);
-                    rows::drop_pointers(&mut writer, &[(row.tenant_id, row.event_id)]).await?;
-                }
-                if gone {
-                    disable(work, &row).await?;
-                }
-                if told {
-                    work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
-                } else {
-                    let mut writer = work.silent(Silent::DeliveryBookkeeping);
-                    rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
-                    if attempted {
-                        rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
-                    }
-                }
-                Ok::<(), DbError>(())
+    let unit = work!([engine_of_unit, row, attempt], |work| async move {
+        if !may_settle(&engine_of_unit, work).await? {
+            return Ok(());
+        }
+        if gone {
+            disable(work, &row).await?;
+        }
+        if told {
+            work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
+        } else {
+            let mut writer = work.silent(Silent::DeliveryBookkeeping);
+            rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
+            if attempted {
+                rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
             }
-    );
+        }
+        Ok::<(), DbError>(())
+    });
     engine.0.db.write_bulk(&ctx, unit).await.map(|_| ())
 }
 

@@ -12,7 +12,8 @@ use crate::delivery::DeliveryStatus;
 use crate::engine::{Directory, MANUAL, delivery_id};
 use crate::error::WebhookError;
 use crate::service::Webhooks;
-use crate::store::deliveries::{self, AttemptRecord, Delivery, DeliveryFilter};
+use crate::store::deliveries;
+pub(crate) use crate::store::deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 use crate::store::settle::DeliveryRow;
 use crate::store::{log, nodes, pointers, settle, subscriptions};
 
@@ -72,13 +73,14 @@ impl Webhooks {
         let mut pending: Vec<Delivery> = Vec::new();
         for pointer in waiting {
             let at = pointer.occurred_at;
-            for subscription_id in directory.matching(&pointer.name, at, pointer.target) {
+            let Some(name) = pointer.name else { continue };
+            for subscription_id in directory.matching(&name, at, pointer.target) {
                 pending.push(Delivery {
                     id: delivery_id(pointer.event_id, subscription_id, b""),
                     event_id: pointer.event_id,
                     subscription_id,
                     origin: "event".to_owned(),
-                    event_name: pointer.name.as_str().to_owned(),
+                    event_name: name.as_str().to_owned(),
                     status: DeliveryStatus::Pending,
                     attempts: 0,
                     next_attempt_at: Some(at),

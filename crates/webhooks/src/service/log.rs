@@ -5,7 +5,8 @@ use tidings_kernel::{EventId, Page, PageParams, TenantId};
 use crate::error::WebhookError;
 use crate::service::Webhooks;
 use crate::store::deliveries::{Delivery, DeliveryFilter};
-use crate::store::log::{self, LogEntry};
+use crate::store::log;
+pub(crate) use crate::store::log::LogEntry;
 
 impl Webhooks {
     /// The tenant's events after a position, in order.

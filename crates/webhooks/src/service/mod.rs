@@ -6,6 +6,7 @@ mod log;
 mod publish;
 mod schemas;
 mod subscriptions;
+mod upkeep;
 
 use std::sync::Arc;
 
@@ -15,9 +16,12 @@ use tidings_egress::Egress;
 use tidings_vault::Vault;
 
 pub use deliveries::Backlog;
+pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 pub(crate) use event_types::TypeView;
+pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
 use schemas::Schemas;
+pub(crate) use upkeep::{count_event, expired_publications, forget_publications};
 
 /// The webhooks domain's service.
 #[derive(Debug, Clone)]

@@ -2,14 +2,12 @@
 
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
-use tidings_events::EventName;
 use tidings_kernel::{
     Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid,
     WebhookSubscriptionId,
 };
 
 use crate::delivery::DeliveryStatus;
-use crate::store::pointers::event_name;
 
 tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
@@ -132,7 +130,7 @@ pub(crate) struct DueDelivery {
     pub(crate) event_id: EventId,
     pub(crate) subscription_id: WebhookSubscriptionId,
     pub(crate) origin: String,
-    pub(crate) name: EventName,
+    pub(crate) name: String,
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
     pub(crate) body: Bytes,
@@ -146,7 +144,7 @@ impl FromRow for DueDelivery {
             event_id: row.take()?,
             subscription_id: row.take()?,
             origin: row.take()?,
-            name: row.word(event_name)?,
+            name: row.take()?,
             attempts: row.take()?,
             created_at: row.take()?,
             body: row.take()?,

@@ -26,8 +26,8 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND client_id = $2";
     command REMEMBER = "INSERT INTO publications (tenant_id, client_id, event_id, body_hash, \
         created_at) VALUES ($1, $2, $3, $4, $5)";
-    across query EXPIRED = "SELECT DISTINCT tenant_id FROM publications \
-        WHERE created_at < $1 LIMIT 100";
+    across query EXPIRED = "SELECT tenant_id, MIN(created_at) FROM publications \
+        WHERE created_at < $1 GROUP BY tenant_id LIMIT 100";
     command PURGE = "DELETE FROM publications WHERE tenant_id = $1 AND client_id IN \
         (SELECT client_id FROM publications WHERE tenant_id = $1 AND created_at < $2 LIMIT $3)";
 }
@@ -150,14 +150,13 @@ pub(crate) async fn remember(
         .map(|_| ())
 }
 
-/// The tenants with publications that are remembered no longer.
+/// The tenants with publications that are remembered no longer, and the oldest of each.
 pub(crate) async fn expired(
     mut reader: Reader<'_>,
     now: Timestamp,
-) -> Result<Vec<TenantId>, DbError> {
+) -> Result<Vec<(TenantId, Timestamp)>, DbError> {
     let before = now.before(limits::PUBLICATION_KEPT);
-    let rows: Vec<(TenantId,)> = reader.rows(&EXPIRED, args![before]).await?;
-    Ok(rows.into_iter().map(|(tenant_id,)| tenant_id).collect())
+    reader.rows(&EXPIRED, args![before]).await
 }
 
 /// Forgets publications of one tenant that are remembered no longer.

@@ -13,6 +13,7 @@ tidings_db::statements! {
     across command LEAVE = "UPDATE nodes SET fenced = TRUE WHERE id = $1";
     across command FORGET = "DELETE FROM nodes WHERE fenced = TRUE AND alive_until < $1";
     across query IS_LIVE = "SELECT COUNT(*) FROM nodes WHERE id = $1 AND fenced = FALSE";
+    across query COUNT_FENCED = "SELECT COUNT(*) FROM nodes WHERE fenced = TRUE";
     across query LIST = "SELECT id, name, started_at, alive_until, fenced FROM nodes \
         ORDER BY started_at";
     across command ADOPT_POINTERS = "UPDATE dispatch SET node_id = $1 WHERE (tenant_id, event_id) IN \
@@ -45,9 +46,9 @@ pub(crate) async fn beat(
     Ok(writer.execute(&BEAT, args![node_id, until]).await? == 1)
 }
 
-/// Fences the nodes that have not said so for too long. Says how many.
-pub(crate) async fn fence_dead(writer: &mut Writer<'_>, now: Timestamp) -> Result<u64, DbError> {
-    writer.execute(&FENCE_DEAD, args![now]).await
+/// Fences the nodes that have not said so for too long.
+pub(crate) async fn fence_dead(writer: &mut Writer<'_>, now: Timestamp) -> Result<(), DbError> {
+    writer.execute(&FENCE_DEAD, args![now]).await.map(|_| ())
 }
 
 /// Fences every other node: for a database that only one process can open.
@@ -74,6 +75,11 @@ pub(crate) async fn is_live(mut reader: Reader<'_>, node_id: NodeId) -> Result<b
 pub(crate) async fn adopt(writer: &mut Writer<'_>, node_id: NodeId) -> Result<u64, DbError> {
     let pointers = writer.execute(&ADOPT_POINTERS, args![node_id]).await?;
     Ok(pointers + writer.execute(&ADOPT_DELIVERIES, args![node_id]).await?)
+}
+
+/// How many nodes were fenced or have left.
+pub(crate) async fn count_fenced(mut reader: Reader<'_>) -> Result<i64, DbError> {
+    reader.scalar(&COUNT_FENCED, &[]).await
 }
 
 /// All nodes.

@@ -28,7 +28,8 @@ pub(crate) struct Pointer {
     pub(crate) target: Option<WebhookSubscriptionId>,
     pub(crate) node_id: Uuid,
     pub(crate) created_at: Timestamp,
-    pub(crate) name: EventName,
+    /// None where the type has left the catalog: nobody can want it any more.
+    pub(crate) name: Option<EventName>,
     pub(crate) priority: Priority,
     pub(crate) occurred_at: Timestamp,
     pub(crate) body: Bytes,
@@ -49,7 +50,7 @@ impl FromRow for Pointer {
             target: row.take()?,
             node_id: row.take()?,
             created_at: row.take()?,
-            name: row.word(event_name)?,
+            name: event_name(&row.take::<String>()?),
             priority: row.word(|word| {
                 [Priority::High, Priority::Normal, Priority::Low]
                     .into_iter()

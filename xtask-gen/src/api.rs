@@ -71,6 +71,6 @@ fn access(access: Access) -> String {
 fn emits(operation: &OperationInfo) -> String {
     let mut names: Vec<String> =
         operation.emits.iter().map(|event_type| format!("`{event_type}`")).collect();
-    names.extend(operation.silent.map(|reason| format!("no event of the catalog: {reason}")));
-    if names.is_empty() { "nothing: it only reads".to_owned() } else { names.join(", ") }
+    names.extend(operation.silent.map(|reason| format!("none: {reason}")));
+    if names.is_empty() { "none: it only reads".to_owned() } else { names.join(", ") }
 }

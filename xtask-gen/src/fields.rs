@@ -5,6 +5,9 @@ use serde_json::{Map, Value};
 /// How deep a field within a field is shown.
 const DEPTH_MAX: usize = 3;
 
+/// The keywords by which a schema has parts, of which one or all are meant.
+const SEVERAL: [&str; 3] = ["allOf", "anyOf", "oneOf"];
+
 /// A table of all fields with type and description, in the order in which the example has them.
 pub(crate) fn table(schema: &Value, example: &str) -> String {
     let mut rows = Vec::new();
@@ -56,19 +59,31 @@ fn collect(
         if !required.contains(&key.as_str()) && !of.ends_with("or null") {
             of.push_str(", may be absent");
         }
-        let text = |value: &Value| value["description"].as_str().map(str::to_owned);
-        let description = text(field).or_else(|| text(described)).unwrap_or_default();
+        let description = description(field)
+            .or_else(|| variants(field).find_map(description))
+            .or_else(|| description(described))
+            .unwrap_or_default();
         let name = format!("{prefix}{key}");
         let (inner, mark) = match described.get("items") {
             Some(items) => (followed(items, defs), "[]."),
             None => (described, "."),
         };
         let below = format!("{name}{mark}");
-        rows.push(Row { name, of, description });
+        rows.push(Row { name, of, description: description.to_owned() });
         if depth < DEPTH_MAX {
             collect(rows, inner, defs, &below, depth + 1);
         }
     }
+}
+
+fn description(schema: &Value) -> Option<&str> {
+    schema["description"].as_str()
+}
+
+/// What a field can be, other than null.
+fn variants(schema: &Value) -> impl Iterator<Item = &Value> {
+    let several = SEVERAL.iter().filter_map(|several| schema[*several].as_array());
+    several.flatten().filter(|part| !is_null(part))
 }
 
 /// What a reference leads to, through the ways in which a field can be one or nothing.
@@ -77,14 +92,11 @@ fn followed<'s>(schema: &'s Value, defs: &'s Map<String, Value>) -> &'s Value {
         let name = target.rsplit('/').next().unwrap_or_default();
         return defs.get(name).unwrap_or(schema);
     }
-    for several in ["allOf", "anyOf", "oneOf"] {
-        let mut parts =
-            schema[several].as_array().into_iter().flatten().filter(|part| !is_null(part));
-        if let (Some(only), None) = (parts.next(), parts.next()) {
-            return followed(only, defs);
-        }
+    let mut variants = variants(schema);
+    match (variants.next(), variants.next()) {
+        (Some(only), None) => followed(only, defs),
+        _ => schema,
     }
-    schema
 }
 
 fn is_null(schema: &Value) -> bool {
@@ -93,13 +105,9 @@ fn is_null(schema: &Value) -> bool {
 
 /// A type in words.
 fn type_of(schema: &Value, defs: &Map<String, Value>) -> String {
-    for several in ["allOf", "anyOf", "oneOf"] {
+    for several in SEVERAL {
         if let Some(parts) = schema[several].as_array() {
-            let mut words: Vec<String> = parts
-                .iter()
-                .filter(|part| !is_null(part))
-                .map(|part| type_of(part, defs))
-                .collect();
+            let mut words: Vec<String> = variants(schema).map(|part| type_of(part, defs)).collect();
             if parts.iter().any(is_null) {
                 words.push("null".to_owned());
             }
@@ -178,19 +186,27 @@ mod tests {
             "properties": {
                 "a": {"type": "string", "description": "Last."},
                 "b": {"type": "array", "items": {"$ref": "#/$defs/Line"}, "description": "First."},
+                "c": {"oneOf": [
+                    {"$ref": "#/$defs/Id", "description": "Which."},
+                    {"type": "null"},
+                ]},
             },
             "required": ["b"],
-            "$defs": {"Line": {
-                "type": "object",
-                "properties": {"amount": {"type": "integer", "description": "How\nmuch."}},
-                "required": ["amount"],
-            }},
+            "$defs": {
+                "Id": {"type": "string", "description": "An id."},
+                "Line": {
+                    "type": "object",
+                    "properties": {"amount": {"type": "integer", "description": "How\nmuch."}},
+                    "required": ["amount"],
+                },
+            },
         });
         assert_eq!(
-            table(&schema, "{\n  \"b\": [],\n  \"a\": \"\"\n}"),
+            table(&schema, "{\n  \"b\": [],\n  \"c\": null,\n  \"a\": \"\"\n}"),
             "| Field | Type | Description |\n|---|---|---|\n\
              | `b` | list of object | First. |\n\
              | `b[].amount` | integer | How much. |\n\
+             | `c` | string or null | Which. |\n\
              | `a` | string, may be absent | Last. |\n"
         );
     }

@@ -105,6 +105,9 @@ pub struct Command(pub(crate) Statement);
 pub struct Bulk(pub(crate) Statement);
 
 impl Statement {
+    // From here up to the declaration every caller is skipped in what the compiler says, so that a
+    // refused text is shown where it stands.
+    #[track_caller]
     const fn new(
         name: &'static str,
         kind: StatementKind,
@@ -221,6 +224,7 @@ fn replace<'a>(text: Cow<'a, str>, word: &str, render: &fn(&str) -> String) -> C
     Cow::Owned(out)
 }
 
+#[track_caller]
 const fn assert_fits(text: &str, kind: StatementKind, scope: StatementScope) {
     match kind {
         StatementKind::Query => assert!(
@@ -275,11 +279,13 @@ const fn matches_at(text: &[u8], word: &[u8], at: usize) -> bool {
 
 impl Query {
     #[doc(hidden)]
+    #[track_caller]
     pub const fn new(name: &'static str, scope: StatementScope, text: &'static str) -> Self {
         Self(Statement::new(name, StatementKind::Query, scope, Text::Shared(text)))
     }
 
     #[doc(hidden)]
+    #[track_caller]
     pub const fn forked(
         name: &'static str,
         scope: StatementScope,
@@ -297,11 +303,13 @@ impl Query {
 
 impl Command {
     #[doc(hidden)]
+    #[track_caller]
     pub const fn new(name: &'static str, scope: StatementScope, text: &'static str) -> Self {
         Self(Statement::new(name, StatementKind::Command, scope, Text::Shared(text)))
     }
 
     #[doc(hidden)]
+    #[track_caller]
     pub const fn forked(
         name: &'static str,
         scope: StatementScope,
@@ -319,6 +327,7 @@ impl Command {
 
 impl Bulk {
     #[doc(hidden)]
+    #[track_caller]
     pub const fn new(
         name: &'static str,
         scope: StatementScope,
@@ -331,6 +340,7 @@ impl Bulk {
     }
 
     #[doc(hidden)]
+    #[track_caller]
     pub const fn insert(
         name: &'static str,
         table: &'static str,

@@ -6,8 +6,4 @@ fn move_on<S: Entity>(next: S) -> Change<S> {
     Change::new(next)
 }
 
-fn move_on_by_hand<S: Entity>(next: S, before: Change<S>) -> Change<S> {
-    Change { state: next, ..before }
-}
-
 fn main() {}

@@ -4,5 +4,4 @@ use tidings_db::Committed;
 
 fn main() {
     let _ = Committed::new("paid", Vec::new());
-    let _ = Committed { value: "paid", events: Vec::new() };
 }

@@ -4,7 +4,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio_postgres::error::SqlState;
 
 use crate::pg_value::{PgColumn, PgValue};
-use crate::{Bulk, DbError, Row, Statement, Value};
+use crate::{Bulk, DbError, Isolation, Row, Statement, Value};
 
 /// A connection of either engine.
 pub(crate) enum Conn {
@@ -145,13 +145,21 @@ impl Conn {
         }
     }
 
-    /// Begins a serialisable transaction that sees one tenant's rows. SQLite's writer has begun
+    /// Begins a transaction that sees one tenant's rows. SQLite's writer has begun
     /// one for the whole group already, and every one of its transactions is serialisable.
-    pub(crate) async fn begin(&mut self, tenant: &str) -> Result<(), DbError> {
+    pub(crate) async fn begin(
+        &mut self,
+        isolation: Isolation,
+        tenant: &str,
+    ) -> Result<(), DbError> {
         let Self::Postgres(conn) = self else { return Ok(()) };
         conn.in_transaction = true;
+        let level = match isolation {
+            Isolation::Serializable => "SERIALIZABLE",
+            Isolation::ReadCommitted => "READ COMMITTED",
+        };
         let begin = format!(
-            "BEGIN ISOLATION LEVEL SERIALIZABLE READ WRITE; SET LOCAL tidings.tenant = '{tenant}'"
+            "BEGIN ISOLATION LEVEL {level} READ WRITE; SET LOCAL tidings.tenant = '{tenant}'"
         );
         conn.control(&begin).await
     }

@@ -99,6 +99,15 @@ pub enum Location {
     },
 }
 
+/// What a unit of work may not notice of others, on PostgreSQL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Isolation {
+    /// Nothing: it is as if it ran alone.
+    Serializable,
+    /// Each statement sees what was committed before it.
+    ReadCommitted,
+}
+
 /// Whose clock leases follow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseClock {
@@ -307,7 +316,7 @@ impl Db {
         E: From<DbError> + Send + 'static,
         F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
     {
-        self.write_in(Lane::Interactive, ctx, run).await
+        self.write_in((Lane::Interactive, Isolation::Serializable), ctx, run).await
     }
 
     /// The same, after everything that somebody waits for.
@@ -317,10 +326,27 @@ impl Db {
         E: From<DbError> + Send + 'static,
         F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
     {
-        self.write_in(Lane::Bulk, ctx, run).await
+        self.write_in((Lane::Bulk, Isolation::Serializable), ctx, run).await
     }
 
-    async fn write_in<T, E, F>(&self, lane: Lane, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
+    /// The same for bookkeeping that is right whoever comes in between: outcomes that only ever
+    /// move forward, heartbeats, leases. On PostgreSQL it runs at read committed, so that it neither
+    /// fails nor makes others fail by what it has only read.
+    pub async fn write_bookkeeping<T, E, F>(&self, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
+    {
+        self.write_in((Lane::Bulk, Isolation::ReadCommitted), ctx, run).await
+    }
+
+    async fn write_in<T, E, F>(
+        &self,
+        (lane, isolation): (Lane, Isolation),
+        ctx: &Ctx,
+        run: F,
+    ) -> Result<Committed<T>, E>
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
@@ -334,7 +360,9 @@ impl Db {
                     Err(DbError::Unavailable("the writer refused the unit".to_owned()).into())
                 })
             }
-            Engine::Postgres(postgres) => self.write_postgres(postgres, ctx, run).await,
+            Engine::Postgres(postgres) => {
+                self.write_postgres((postgres, isolation), ctx, run).await
+            }
         }
     }
 
@@ -375,7 +403,7 @@ impl Db {
 
     async fn write_postgres<T, E, F>(
         &self,
-        postgres: &Postgres,
+        (postgres, isolation): (&Postgres, Isolation),
         ctx: &Ctx,
         run: F,
     ) -> Result<Committed<T>, E>
@@ -391,7 +419,7 @@ impl Db {
             let client = postgres.connection().await.map_err(E::from)?;
             let conn = Conn::Postgres(PgConn::new(client));
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
-            work.conn.begin(&tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
+            work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
             let failure = match run_and_record(&mut work, &run).await {
                 Ok(value) => match work.conn.end("COMMIT").await {
                     Ok(()) => {

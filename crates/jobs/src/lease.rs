@@ -35,7 +35,7 @@ impl Leases {
         let ctx = self.db.system_ctx("leases", TenantId::from_uuid(Uuid::nil()), true);
         let taken = self
             .db
-            .write_bulk::<u64, DbError, _>(&ctx, move |work| {
+            .write_bookkeeping::<u64, DbError, _>(&ctx, move |work| {
                 Box::pin(async move {
                     work.silent(Silent::NodeBookkeeping)
                         .execute(&TAKE, args![name, node_id, until, now])
@@ -53,7 +53,7 @@ impl Leases {
         }
         let node_id = self.node_id;
         let ctx = self.db.system_ctx("leases", TenantId::from_uuid(Uuid::nil()), true);
-        let released = self.db.write_bulk::<u64, DbError, _>(&ctx, move |work| {
+        let released = self.db.write_bookkeeping::<u64, DbError, _>(&ctx, move |work| {
             Box::pin(async move {
                 work.silent(Silent::NodeBookkeeping).execute(&DROP_ALL, args![node_id]).await
             })

@@ -69,7 +69,7 @@ pub(super) async fn join(db: &Db, name: &str) -> Result<NodeId, DbError> {
         nodes::forget(&mut writer, now.before(REMEMBERED)).await?;
         Ok::<NodeId, DbError>(node_id)
     });
-    let node_id = db.write(&ctx(db), unit).await?.into_inner();
+    let node_id = db.write_bookkeeping(&ctx(db), unit).await?.into_inner();
     db.set_node(node_id);
     Ok(node_id)
 }
@@ -79,7 +79,7 @@ pub(super) async fn leave(db: &Db, node_id: NodeId) -> Result<(), DbError> {
     let unit = work!([], |work| async move {
         nodes::leave(&mut work.silent(Silent::NodeBookkeeping), node_id).await
     });
-    db.write(&ctx(db), unit).await.map(|_| ())
+    db.write_bookkeeping(&ctx(db), unit).await.map(|_| ())
 }
 
 /// Says that this node lives, fences those that do not, and adopts what they held; for ever.
@@ -132,7 +132,7 @@ async fn beat(engine: &Engine) -> Result<Beat, DbError> {
         nodes::fence_dead(&mut writer, now).await?;
         Ok(Some(nodes::count_fenced(work.reader()).await?))
     });
-    let fenced = db.write(&ctx(db), unit).await?.into_inner();
+    let fenced = db.write_bookkeeping(&ctx(db), unit).await?.into_inner();
     Ok(fenced.map_or(Beat::Fenced, |fenced| Beat::Alive { fenced }))
 }
 
@@ -144,7 +144,7 @@ async fn adopt(engine: &Engine) {
         let unit = work!([], |work| async move {
             nodes::adopt(&mut work.silent(Silent::NodeBookkeeping), node_id).await
         });
-        match db.write_bulk(&ctx(db), unit).await.map(tidings_db::Committed::into_inner) {
+        match db.write_bookkeeping(&ctx(db), unit).await.map(tidings_db::Committed::into_inner) {
             Ok(0) => return,
             Ok(rows) => {
                 tracing::info!(rows, "took over what no living node held");

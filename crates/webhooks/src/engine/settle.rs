@@ -270,7 +270,7 @@ async fn write_once(
         rows::drop_pointers(&mut writer, &pointers).await?;
         Ok::<bool, DbError>(true)
     });
-    Ok(engine.0.db.write_bulk(&ctx, unit).await?.into_inner())
+    Ok(engine.0.db.write_bookkeeping(&ctx, unit).await?.into_inner())
 }
 
 /// Whether this node has not been fenced, as of this transaction.

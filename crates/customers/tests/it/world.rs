@@ -61,7 +61,7 @@ impl World {
         });
         let db = db.await.unwrap();
         let told = Arc::new(Told::default());
-        db.set_sink(Arc::<Told>::clone(&told));
+        db.add_sink(Arc::<Told>::clone(&told));
         let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
         let mut runner = RunnerBuilder::default();
         for sweep in jobs::sweeps(&customers) {

@@ -1,5 +1,7 @@
 //! The fields of a schema as a table: what a reader wants of it.
 
+use std::fmt::Write;
+
 use serde_json::{Map, Value};
 
 /// How deep a field within a field is shown.
@@ -22,7 +24,7 @@ pub(crate) fn table(schema: &Value, example: &str) -> String {
     let mut table = "| Field | Type | Description |\n|---|---|---|\n".to_owned();
     for Row { name, of, description } in rows {
         let description = in_a_cell(&description);
-        table.push_str(&format!("| `{name}` | {} | {description} |\n", in_a_cell(&of)));
+        let _ = writeln!(table, "| `{name}` | {} | {description} |", in_a_cell(&of));
     }
     table
 }

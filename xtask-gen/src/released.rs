@@ -67,15 +67,10 @@ impl Released {
         let mut broken = Vec::new();
         for entry in &self.0 {
             let path = entry.path();
-            let bytes = match files.text(&path) {
-                Some(text) => text.as_bytes().to_vec(),
-                None => match std::fs::read(root.join(&path)) {
-                    Ok(bytes) => bytes,
-                    Err(_) => {
-                        broken.push(format!("{path}: was released and is not there any more"));
-                        continue;
-                    }
-                },
+            let generated = files.text(&path).map(|text| text.as_bytes().to_vec());
+            let Some(bytes) = generated.or_else(|| std::fs::read(root.join(&path)).ok()) else {
+                broken.push(format!("{path}: was released and is not there any more"));
+                continue;
             };
             if hex(&tidings_vault::sha256(&bytes)) != entry.sha256 {
                 broken.push(format!(
@@ -90,7 +85,7 @@ impl Released {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[cfg(test)]

@@ -8,7 +8,6 @@ mod idempotency;
 mod identity;
 mod isolation;
 mod jobs;
-mod nodes;
 mod publishing;
 mod scenarios;
 mod statements;

@@ -1,4 +1,6 @@
-//! Two nodes on one PostgreSQL: each attempt is received once, and a dead node's work goes on.
+//! Two nodes on one PostgreSQL, under load: each attempt is received once. A binary of its own, so
+//! that no other test takes its two cores away.
+#![expect(clippy::unwrap_used, reason = "a run that cannot go on fails, with the reason")]
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -416,7 +416,11 @@ impl Db {
             if rerun > 0 {
                 tokio::time::sleep(jitter(rerun)).await;
             }
-            let client = postgres.connection().await.map_err(E::from)?;
+            let client = match isolation {
+                Isolation::Serializable => postgres.connection().await,
+                Isolation::ReadCommitted => postgres.reserved().await,
+            };
+            let client = client.map_err(E::from)?;
             let conn = Conn::Postgres(PgConn::new(client));
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
             work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
@@ -478,9 +482,9 @@ impl Db {
     pub async fn lease_now(&self) -> Result<Timestamp, DbError> {
         match (self.0.lease_clock, &self.0.engine) {
             (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(self.now()),
-            (LeaseClock::Database, Engine::Postgres(_)) => {
-                let mut session = self.read_across_tenants().await?;
-                session.reader().scalar(&SERVER_TIME, &[]).await
+            (LeaseClock::Database, Engine::Postgres(postgres)) => {
+                let mut conn = Conn::Postgres(PgConn::new(postgres.reserved().await?));
+                Reader { conn: &mut conn }.scalar(&SERVER_TIME, &[]).await
             }
         }
     }

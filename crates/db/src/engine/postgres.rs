@@ -16,7 +16,12 @@ const OLDEST_VERSION: i64 = 150_000;
 
 pub(crate) struct Postgres {
     pool: Pool,
+    /// For bookkeeping alone: a heartbeat must not wait behind requests for a connection.
+    reserved: Pool,
 }
+
+/// Connections for bookkeeping.
+const RESERVED: usize = 3;
 
 impl Postgres {
     pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, DbError> {
@@ -31,29 +36,38 @@ impl Postgres {
                 "-c statement_timeout=10s -c lock_timeout=5s \
                  -c idle_in_transaction_session_timeout=10s -c search_path=public",
             );
-        let manager = Manager::from_config(
-            config,
-            MakeRustlsConnect::new(tls()?),
-            ManagerConfig { recycling_method: RecyclingMethod::Fast },
-        );
-        let pool = Pool::builder(manager)
-            .max_size(connections)
-            .runtime(Runtime::Tokio1)
-            .timeouts(Timeouts {
-                wait: Some(ACQUIRE_MAX),
-                create: Some(Duration::from_secs(6)),
-                recycle: Some(ACQUIRE_MAX),
-            })
-            .build()
-            .map_err(|error| DbError::Unavailable(error.to_string()))?;
-        let engine = Self { pool };
+        let tls = MakeRustlsConnect::new(tls()?);
+        let pool = |size: usize| {
+            let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+            let manager = Manager::from_config(config.clone(), tls.clone(), recycling);
+            Pool::builder(manager)
+                .max_size(size)
+                .runtime(Runtime::Tokio1)
+                .timeouts(Timeouts {
+                    wait: Some(ACQUIRE_MAX),
+                    create: Some(Duration::from_secs(6)),
+                    recycle: Some(ACQUIRE_MAX),
+                })
+                .build()
+                .map_err(|error| DbError::Unavailable(error.to_string()))
+        };
+        let engine = Self { pool: pool(connections)?, reserved: pool(RESERVED)? };
         engine.assert_sound().await?;
         crate::migrate::postgres(&mut engine.connection().await?).await?;
         Ok(engine)
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, DbError> {
-        self.pool.get().await.map_err(|error| match error {
+        Self::take(&self.pool).await
+    }
+
+    /// A connection for bookkeeping.
+    pub(crate) async fn reserved(&self) -> Result<Object, DbError> {
+        Self::take(&self.reserved).await
+    }
+
+    async fn take(pool: &Pool) -> Result<Object, DbError> {
+        pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => {
                 tracing::warn!(%error, "no connection to PostgreSQL");
                 DbError::Unavailable("no connection to PostgreSQL".to_owned())

@@ -18,7 +18,8 @@ const POLL: Duration = Duration::from_secs(1);
 pub(super) async fn run(engine: Engine, pulse: Pulse) {
     loop {
         pulse.beat();
-        let taken = if engine.is_draining() { Ok(0) } else { run_once(&engine).await };
+        let rests = engine.is_draining() || !engine.0.lease.holds();
+        let taken = if rests { Ok(0) } else { run_once(&engine).await };
         let poll = engine.0.bus.after(POLL);
         let due = match taken {
             Ok(0) => next_due(&engine).await.map_or(poll, |due| due.min(poll)),

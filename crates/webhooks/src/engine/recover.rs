@@ -29,7 +29,10 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
         pulse.beat();
         let now = engine.0.db.now();
         let left_behind = engine.0.overflowed.swap(false, Ordering::AcqRel);
-        if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
+        // Without its lease this node could only give everything back again.
+        if !engine.0.lease.holds() {
+            engine.0.overflowed.fetch_or(left_behind, Ordering::AcqRel);
+        } else if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
             match run_once(&engine, false).await {
                 Ok(taken) => {
                     swept = now;

@@ -1,5 +1,7 @@
 //! Outcomes, written in batches: deliveries, attempts, pointers.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use tidings_db::{DbError, ToValue, Value, Writer};
 use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, WebhookSubscriptionId};
@@ -107,7 +109,15 @@ pub(crate) async fn deliveries(
     writer: &mut Writer<'_>,
     rows: &[DeliveryRow],
 ) -> Result<u64, DbError> {
-    let rows: Vec<Vec<Value>> = rows.iter().map(DeliveryRow::values).collect();
+    // One statement may touch a row once: of two outcomes of a delivery the further one counts.
+    let mut furthest: BTreeMap<DeliveryId, &DeliveryRow> = BTreeMap::new();
+    for row in rows {
+        let kept = furthest.entry(row.id).or_insert(row);
+        if row.attempts >= kept.attempts {
+            *kept = row;
+        }
+    }
+    let rows: Vec<Vec<Value>> = furthest.into_values().map(DeliveryRow::values).collect();
     writer.execute_many(&DELIVERIES, &rows).await
 }
 

@@ -11,6 +11,7 @@ use tidings_kernel::Timestamp;
 use super::Engine;
 use super::directory::Endpoint;
 use super::item::Item;
+use super::settle::Settled;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
 use crate::signing::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
 
@@ -34,16 +35,19 @@ pub(crate) struct Made {
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.incarnation != engine.incarnation() || !engine.0.lease.holds() {
-        // Another node has it, or will.
-        forget(engine, &item);
+    if item.incarnation != engine.incarnation() {
+        // Another node has it: what this one held was given away when it was fenced.
+        return None;
+    }
+    if !engine.0.lease.holds() {
+        put_off(engine, item).await;
         return None;
     }
     let directory = match engine.0.directory.get(item.tenant_id).await {
         Ok(directory) => directory,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
-            forget(engine, &item);
+            put_off(engine, item).await;
             return None;
         }
     };
@@ -79,13 +83,13 @@ impl Made {
     }
 }
 
-/// Leaves an item to the database.
-fn forget(engine: &Engine, item: &Item) {
+/// Leaves an item to the database: to the row that it has, or to one that is due at once. Its
+/// siblings go on, so the event is not planned again.
+async fn put_off(engine: &Engine, item: Item) {
     if item.stored {
         engine.deliveries().remove(&item.delivery_id);
     } else {
-        engine.events().remove(&item.event.event_id);
-        engine.0.overflowed.store(true, std::sync::atomic::Ordering::Release);
+        engine.settle(Settled::Parked(item)).await;
     }
 }
 

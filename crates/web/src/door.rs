@@ -225,6 +225,10 @@ async fn read_body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes
         .and_then(|value| value.to_str().ok())
         .and_then(|value| value.parse::<u64>().ok());
     if declared.is_some_and(|length| length > most as u64) {
+        // Read on for a while without keeping it: a caller that still writes would otherwise see a
+        // broken connection instead of the answer.
+        let mut rest = Limited::new(body, most.saturating_mul(4));
+        while let Some(Ok(_)) = rest.frame().await {}
         return Err(too_large());
     }
     let bytes = Limited::new(body, most).collect().await.map_err(|error| {

@@ -60,7 +60,11 @@ async fn node(url: &str, name: &str) -> Node {
 
 async fn publish(client: &Client, from: usize, count: usize) {
     let events: Vec<Value> = (from..from + count)
-        .map(|n| json!({"event_type": "custom.load", "event_data": {"n": n}}))
+        // With an id of its own, so that a batch whose answer was lost is not published twice.
+        .map(|n| {
+            json!({"event_type": "custom.load", "event_data": {"n": n},
+                "event_id": format!("load-{n}")})
+        })
         .collect();
     for chunk in events.chunks(250) {
         let body = json!({"events": chunk});

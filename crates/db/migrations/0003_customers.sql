@@ -39,12 +39,22 @@ CREATE UNIQUE INDEX customers_external_id ON customers (tenant_id, external_id, 
 CREATE INDEX customers_by_segment ON customers (tenant_id, segment_id) WHERE segment_id IS NOT NULL;
 CREATE INDEX customers_erase_at ON customers (erase_at) WHERE erase_at IS NOT NULL;
 
+-- Every number that was ever given. It is claimed here by an insert alone: looking it up first would
+-- make concurrent creations depend on each other. A number is never given twice, even after erasure.
+CREATE TABLE customer_numbers (
+    tenant_id {uuid} NOT NULL,
+    customer_number {text} NOT NULL,
+    PRIMARY KEY (tenant_id, customer_number)
+) {clustered};
+
+-- What is written with every new customer, tags and history, has no foreign key: checking one reads
+-- the newest page of `customers`, which would make concurrent creations depend on each other. The
+-- customer's own removal takes them along.
 CREATE TABLE customer_tags (
     tenant_id {uuid} NOT NULL,
     tag {text} NOT NULL,
     customer_id {uuid} NOT NULL,
-    PRIMARY KEY (tenant_id, tag, customer_id),
-    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id) ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, tag, customer_id)
 ) {clustered};
 CREATE INDEX customer_tags_by_customer ON customer_tags (tenant_id, customer_id);
 
@@ -73,8 +83,7 @@ CREATE TABLE customer_activities (
     performed_by {text} NOT NULL,
     created_at {int} NOT NULL,
     version {int} NOT NULL,
-    PRIMARY KEY (tenant_id, id),
-    FOREIGN KEY (tenant_id, customer_id) REFERENCES customers (tenant_id, id) ON DELETE CASCADE
+    PRIMARY KEY (tenant_id, id)
 ) {clustered};
 CREATE INDEX customer_activities_by_customer ON customer_activities (tenant_id, customer_id, id);
 

@@ -34,6 +34,8 @@ pub enum Silent {
     Installation,
     /// The end of what retention no longer keeps.
     Purge,
+    /// A number that is claimed: the object that gets it tells of it.
+    Numbering,
     /// A line in an object's history, which repeats for people what the event beside it tells.
     History,
 }
@@ -58,6 +60,7 @@ impl Silent {
         (Self::LastSeen, "when a key was last used is a reading, not a decision"),
         (Self::Installation, "the installation's own keys belong to no tenant"),
         (Self::Purge, "what retention no longer keeps was announced with the retention"),
+        (Self::Numbering, "a claimed number is told by the event of the object that gets it"),
         (
             Self::History,
             "a line in an object's history repeats, for people, what the event beside it tells",

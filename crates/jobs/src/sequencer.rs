@@ -32,10 +32,11 @@ tidings_db::statements! {
 
 type Found = (i64, i64, TenantId, EventId);
 
-/// Gives positions to at most 500 events. Says to how many.
+/// Gives positions to at most 500 events. Says to how many. Two that run at once cannot both advance
+/// the cursor, so this needs no stricter isolation, and makes no writer's unit run again.
 pub(crate) async fn run(db: &Db) -> Result<usize, DbError> {
     let ctx = db.system_ctx("sequencer", TenantId::from_uuid(Uuid::nil()), true);
-    let placed = db.write_bulk::<usize, DbError, _>(&ctx, |work| Box::pin(place(work))).await?;
+    let placed = db.write_bookkeeping::<usize, DbError, _>(&ctx, |work| Box::pin(place(work))).await?;
     Ok(placed.into_inner())
 }
 

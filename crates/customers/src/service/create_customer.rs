@@ -1,6 +1,6 @@
 //! Makes a customer.
 
-use tidings_db::UnitOfWork;
+use tidings_db::{Silent, UnitOfWork};
 use tidings_events::customers::CustomerActivityType;
 use tidings_kernel::CustomerId;
 
@@ -25,7 +25,7 @@ impl Customers {
         let (profile, status, source) = input.checked()?;
         check_segment(work, profile.segment_id).await?;
         let id: CustomerId = work.mint();
-        let number = free_number(work, id).await?;
+        let number = claim_number(work, id).await?;
         let ctx = work.ctx();
         let (tenant_id, by, now) = (ctx.tenant_id, ctx.actor.clone(), ctx.now);
         let new = NewCustomer { id, tenant_id, number, status, profile, source };
@@ -41,15 +41,16 @@ impl Customers {
     }
 }
 
-/// The first of the id's numbers that no customer of the tenant has.
-async fn free_number(
+/// The first of the id's numbers that no customer of the tenant ever had.
+async fn claim_number(
     work: &mut UnitOfWork,
     id: CustomerId,
 ) -> Result<CustomerNumber, CustomerError> {
     let tenant_id = work.ctx().tenant_id;
     for attempt in 0..NUMBERS_MAX {
         let number = CustomerNumber::of(id, attempt);
-        if !customers::number_is_used(&mut work.reader(), tenant_id, &number).await? {
+        let mut writer = work.silent(Silent::Numbering);
+        if customers::claim_number(&mut writer, tenant_id, &number).await? {
             return Ok(number);
         }
     }

@@ -8,6 +8,7 @@ use tidings_kernel::{CustomerId, TenantId, Timestamp, Version, limits};
 use crate::criteria::fold;
 use crate::customer::{Customer, Presence};
 use crate::number::CustomerNumber;
+use crate::store::activities;
 
 tidings_db::statements! {
     command INSERT = "INSERT INTO customers (tenant_id, id, customer_number, status, email, \
@@ -22,18 +23,19 @@ tidings_db::statements! {
         profile = $16, figures = $17, lifetime_value = $18, lifetime_currency = $19, \
         last_purchase_at = $20, deleted_at = $21, erase_at = $22, updated_at = $23, \
         updated_by = $24, version = $25 WHERE tenant_id = $1 AND id = $2 AND version = $26";
-    /// Notes, history, tags and purchases go with it.
+    /// Notes and purchases go with it.
     command DELETE = "DELETE FROM customers WHERE tenant_id = $1 AND id = $2 AND version = $3";
     insert ADD_TAGS = "customer_tags" (tenant_id uuid, tag text, customer_id uuid),
         "ON CONFLICT DO NOTHING";
+    command DROP_ALL_TAGS = "DELETE FROM customer_tags WHERE tenant_id = $1 AND customer_id = $2";
     command DROP_TAGS = "DELETE FROM customer_tags WHERE tenant_id = $1 AND customer_id = $2 \
         AND NOT (tag IN_TEXTS($3))";
     query GET = concat!("SELECT ", customer_columns!(), " FROM customers c \
         WHERE c.tenant_id = $1 AND c.id = $2");
     query GET_BY_NUMBER = concat!("SELECT ", customer_columns!(), " FROM customers c \
         WHERE c.tenant_id = $1 AND c.customer_number = $2");
-    query COUNT_NUMBER = "SELECT COUNT(*) FROM customers \
-        WHERE tenant_id = $1 AND customer_number = $2";
+    command CLAIM_NUMBER = "INSERT INTO customer_numbers (tenant_id, customer_number) \
+        VALUES ($1, $2) ON CONFLICT DO NOTHING";
     command TOUCH_CONTACT = "UPDATE customers SET last_contact_at = $3 \
         WHERE tenant_id = $1 AND id = $2";
     across query TO_ERASE = "SELECT tenant_id, id FROM customers WHERE erase_at <= $1 \
@@ -72,7 +74,12 @@ impl FromRow for Customer {
 impl Stored for Customer {
     async fn save(&self, expected: Version, writer: &mut Writer<'_>) -> Result<u64, DbError> {
         if self.presence == Presence::Erased {
-            return writer.execute(&DELETE, args![self.tenant_id, self.id, expected]).await;
+            let deleted = writer.execute(&DELETE, args![self.tenant_id, self.id, expected]).await?;
+            if deleted > 0 {
+                writer.execute(&DROP_ALL_TAGS, args![self.tenant_id, self.id]).await?;
+                activities::delete_all(writer, self.tenant_id, self.id).await?;
+            }
+            return Ok(deleted);
         }
         let mut values = columns(self);
         let saved = if expected == 0 {
@@ -157,14 +164,14 @@ pub(crate) async fn find_by_number(
     reader.row(&GET_BY_NUMBER, args![tenant_id, number.as_str()]).await
 }
 
-/// Whether a customer of the tenant has this number, deleted or not.
-pub(crate) async fn number_is_used(
-    reader: &mut Reader<'_>,
+/// Claims a number; says whether it was free.
+pub(crate) async fn claim_number(
+    writer: &mut Writer<'_>,
     tenant_id: TenantId,
     number: &CustomerNumber,
 ) -> Result<bool, DbError> {
-    let used: i64 = reader.scalar(&COUNT_NUMBER, args![tenant_id, number.as_str()]).await?;
-    Ok(used > 0)
+    let claimed = writer.execute(&CLAIM_NUMBER, args![tenant_id, number.as_str()]).await?;
+    Ok(claimed > 0)
 }
 
 /// Writes down when somebody was last in touch.

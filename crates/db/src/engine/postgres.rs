@@ -21,7 +21,7 @@ pub(crate) struct Postgres {
 }
 
 /// Connections for bookkeeping.
-const RESERVED: usize = 3;
+const RESERVED: usize = 4;
 
 impl Postgres {
     pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, DbError> {

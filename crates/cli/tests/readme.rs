@@ -1,5 +1,4 @@
 //! The quick start of the README is executed, so that it cannot rot.
-#![expect(clippy::unwrap_used, reason = "a README that cannot be run fails, with the reason")]
 
 use std::path::Path;
 use std::process::Command;

@@ -139,6 +139,7 @@ impl std::fmt::Debug for Options {
     }
 }
 
+#[expect(clippy::large_enum_variant, reason = "there is one for each database, and it is shared")]
 enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -421,7 +422,7 @@ impl Db {
                 Isolation::ReadCommitted => postgres.reserved().await,
             };
             let client = client.map_err(E::from)?;
-            let conn = Conn::Postgres(PgConn::new(client));
+            let conn = Conn::Postgres(Box::new(PgConn::new(client)));
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
             work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
             let failure = match run_and_record(&mut work, &run).await {
@@ -461,7 +462,7 @@ impl Db {
                 Conn::Sqlite(conn.ok_or_else(|| DbError::Unavailable("no reader".to_owned()))?)
             }
             Engine::Postgres(postgres) => {
-                let mut conn = Conn::Postgres(PgConn::new(postgres.connection().await?));
+                let mut conn = Conn::Postgres(Box::new(PgConn::new(postgres.connection().await?)));
                 let settings = format!(
                     "SET default_transaction_read_only = on; SET tidings.tenant = '{}'",
                     tenant_setting(tenant_id)
@@ -483,7 +484,7 @@ impl Db {
         match (self.0.lease_clock, &self.0.engine) {
             (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(self.now()),
             (LeaseClock::Database, Engine::Postgres(postgres)) => {
-                let mut conn = Conn::Postgres(PgConn::new(postgres.reserved().await?));
+                let mut conn = Conn::Postgres(Box::new(PgConn::new(postgres.reserved().await?)));
                 Reader { conn: &mut conn }.scalar(&SERVER_TIME, &[]).await
             }
         }

@@ -26,7 +26,13 @@ impl ToSql for PgValue<'_> {
                 Ok(IsNull::No)
             }
             Value::List(items) => list_to_sql(items, ty, out),
-            other => Err(format!("{other:?} does not fit a parameter of type {ty}").into()),
+            value @ (Value::Int(_)
+            | Value::Bool(_)
+            | Value::Text(_)
+            | Value::Bytes(_)
+            | Value::Uuid(_)) => {
+                Err(format!("{value:?} does not fit a parameter of type {ty}").into())
+            }
         }
     }
 

@@ -146,7 +146,7 @@ impl Statement {
             };
             let mut text = text;
             for (word, render) in SQLITE_WORDS {
-                text = replace(text, word, render);
+                text = replace(text, word, *render);
             }
             text.replace('$', "?")
         })
@@ -167,7 +167,7 @@ impl Statement {
             };
             let mut text = Cow::Borrowed(text);
             for (word, render) in POSTGRES_WORDS {
-                text = replace(text, word, render);
+                text = replace(text, word, *render);
             }
             text.into_owned()
         })
@@ -208,7 +208,7 @@ const POSTGRES_WORDS: Words = &[
 ];
 
 /// Replaces each `WORD($n)` by what `render` makes of `$n`.
-fn replace<'a>(text: Cow<'a, str>, word: &str, render: &fn(&str) -> String) -> Cow<'a, str> {
+fn replace<'a>(text: Cow<'a, str>, word: &str, render: fn(&str) -> String) -> Cow<'a, str> {
     if !text.contains(word) {
         return text;
     }

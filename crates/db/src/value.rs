@@ -50,10 +50,7 @@ impl<T: ToValue> ToValue for Option<T> {
 
 impl<T: FromValue> FromValue for Option<T> {
     fn from_value(value: Value) -> Option<Self> {
-        match value {
-            Value::Null => Some(None),
-            other => T::from_value(other).map(Some),
-        }
+        if value == Value::Null { Some(None) } else { T::from_value(value).map(Some) }
     }
 }
 
@@ -102,20 +99,27 @@ value!(Timestamp, |v| Value::Int(v.micros()), |v| int(&v).map(Self::from_micros)
 value!(bool, |v| Value::Bool(*v), |v| match v {
     Value::Bool(yes) => Some(yes),
     Value::Int(number @ (0 | 1)) => Some(number == 1),
-    _ => None,
+    Value::Null
+    | Value::Int(_)
+    | Value::Text(_)
+    | Value::Bytes(_)
+    | Value::Uuid(_)
+    | Value::List(_) => None,
 });
-value!(String, |v| Value::Text(v.clone()), |v| match v {
-    Value::Text(text) => Some(text),
-    _ => None,
+value!(String, |v| Value::Text(v.clone()), |v| if let Value::Text(text) = v {
+    Some(text)
+} else {
+    None
 });
-value!(Bytes, |v| Value::Bytes(v.clone()), |v| match v {
-    Value::Bytes(bytes) => Some(bytes),
-    _ => None,
+value!(Bytes, |v| Value::Bytes(v.clone()), |v| if let Value::Bytes(bytes) = v {
+    Some(bytes)
+} else {
+    None
 });
 value!(Uuid, |v| Value::Uuid(*v), |v| match v {
     Value::Uuid(uuid) => Some(uuid),
     Value::Bytes(bytes) => Self::from_slice(&bytes).ok(),
-    _ => None,
+    Value::Null | Value::Int(_) | Value::Bool(_) | Value::Text(_) | Value::List(_) => None,
 });
 
 impl ToValue for str {

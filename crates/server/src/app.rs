@@ -95,9 +95,7 @@ impl App {
         let egress = Egress::new(policy, tidings_egress::Options::default())?;
         let name = format!("{}:{}", settings.listen_on(), std::process::id());
         let parts = Parts { db, vault, egress, operator_key, background: true, name };
-        let mut app = Self::build(parts).await?;
-        app._data_dir = Some(data_dir);
-        Ok(app)
+        Ok(Self { _data_dir: Some(data_dir), ..Self::build(parts).await? })
     }
 
     /// Wires the parts together and starts the loops.
@@ -126,19 +124,8 @@ impl App {
             name,
         })
         .await?;
-        let mut runner = RunnerBuilder::default()
-            .sweep(tidings_identity::jobs::last_used(&identity))
-            .sweep(tidings_webhooks::jobs::forget_publications())
-            .sweep(wiring::idempotent_replies())
-            .reaction(tidings_webhooks::jobs::EventActivity);
-        for sweep in tidings_customers::jobs::sweeps(&customers) {
-            runner = runner.sweep(sweep);
-        }
-        for handler in tidings_customers::jobs::handlers(&customers) {
-            runner = runner.job(handler);
-        }
         let leases = Leases::new(db.clone(), engine.node_id());
-        let runner = runner.build(db.clone(), bus.clone(), leases);
+        let runner = by_itself(&identity, &customers).build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
         if background {
             runner.start(&tasks);
@@ -256,4 +243,20 @@ impl App {
         db.close();
         Ok(key)
     }
+}
+
+/// What happens without anyone asking for it.
+fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
+    let mut runner = RunnerBuilder::default()
+        .sweep(tidings_identity::jobs::last_used(identity))
+        .sweep(tidings_webhooks::jobs::forget_publications())
+        .sweep(wiring::idempotent_replies())
+        .reaction(tidings_webhooks::jobs::EventActivity);
+    for sweep in tidings_customers::jobs::sweeps(customers) {
+        runner = runner.sweep(sweep);
+    }
+    for handler in tidings_customers::jobs::handlers(customers) {
+        runner = runner.job(handler);
+    }
+    runner
 }

@@ -13,7 +13,7 @@ const RUN: &str = include_str!("../coverage-run.json");
 
 /// What a scenario run proves of one type.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub(crate) struct Proof {
     /// The scenario.
     pub scenario: String,
     /// Where the change is made: file and function.

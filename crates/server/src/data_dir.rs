@@ -101,7 +101,11 @@ fn lock(path: &Path) -> Result<File, DataDirError> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }
 
 fn parse_key(text: &str) -> Result<[u8; ROOT_KEY_BYTES], DataDirError> {

@@ -15,7 +15,7 @@ use tower::ServiceExt;
 /// A client has so long for the head of a request, and so long between two.
 const HEADER_READ: Duration = Duration::from_secs(10);
 /// The whole of a request.
-const REQUEST: Duration = Duration::from_secs(60);
+const REQUEST: Duration = Duration::from_mins(1);
 /// Requests under way have so long to end once the program ends.
 const END: Duration = Duration::from_secs(10);
 /// Connections at once.

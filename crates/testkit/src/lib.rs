@@ -12,7 +12,6 @@
 #![expect(
     clippy::unwrap_used,
     clippy::missing_panics_doc,
-    clippy::print_stderr,
     reason = "a test that cannot be set up fails at once, with the reason"
 )]
 

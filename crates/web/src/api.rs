@@ -127,23 +127,28 @@ impl Api {
             let services = Arc::clone(&self.services);
             router = router.route(
                 path,
-                routes.fallback(move || refuse(services, ProblemKind::MethodNotAllowed)),
+                routes.fallback(async move || {
+                    refuse(
+                        &services,
+                        ProblemKind::MethodNotAllowed,
+                        "this path exists, but not with this method; see /api/v1/openapi.json",
+                    )
+                }),
             );
         }
         let services = Arc::clone(&self.services);
-        router.fallback(move || refuse(services, ProblemKind::NotFound))
+        router.fallback(async move || {
+            refuse(
+                &services,
+                ProblemKind::NotFound,
+                "there is no such path; all are in /api/v1/openapi.json",
+            )
+        })
     }
 }
 
-async fn refuse(services: Arc<Services>, kind: ProblemKind) -> axum::response::Response {
-    let problem = match kind {
-        ProblemKind::MethodNotAllowed => Problem::new(
-            kind,
-            "this path exists, but not with this method; see /api/v1/openapi.json",
-        ),
-        _ => Problem::new(kind, "there is no such path; all are in /api/v1/openapi.json"),
-    };
-    into_axum(problem_response(&problem, services.db.next_request_id()))
+fn refuse(services: &Services, kind: ProblemKind, detail: &str) -> axum::response::Response {
+    into_axum(problem_response(&Problem::new(kind, detail), services.db.next_request_id()))
 }
 
 fn into_axum(response: Response<Bytes>) -> axum::response::Response {

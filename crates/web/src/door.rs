@@ -73,7 +73,7 @@ async fn enter(
                 tenant_id: tenant_of(&principal),
                 principal: principal.key(),
                 route: format!("{} {}", parts.method, parts.uri.path()),
-                key: text,
+                text,
                 body_hash: Key::hash(query, &body),
             };
             if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {

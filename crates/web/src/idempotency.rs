@@ -30,7 +30,7 @@ pub(crate) struct Key {
     pub(crate) tenant_id: TenantId,
     pub(crate) principal: String,
     pub(crate) route: String,
-    pub(crate) key: String,
+    pub(crate) text: String,
     pub(crate) body_hash: [u8; 32],
 }
 
@@ -63,8 +63,8 @@ impl Key {
     }
 
     fn place(&self) -> String {
-        let Self { tenant_id, principal, route, key, .. } = self;
-        format!("{tenant_id}|idempotent_replies|{principal}|{route}|{key}")
+        let Self { tenant_id, principal, route, text, .. } = self;
+        format!("{tenant_id}|idempotent_replies|{principal}|{route}|{text}")
     }
 
     fn args(&self) -> [tidings_db::Value; 4] {
@@ -73,7 +73,7 @@ impl Key {
             self.tenant_id.to_value(),
             self.principal.to_value(),
             self.route.to_value(),
-            self.key.to_value(),
+            self.text.to_value(),
         ]
     }
 }

@@ -60,7 +60,7 @@ pub struct UpdateSubscription {
 /// Registers a custom event type.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RegisterEventType {
+pub(crate) struct RegisterEventType {
     /// Its name; it begins with `custom.`.
     pub event_type: String,
     /// For people; at most 500 characters.
@@ -77,7 +77,7 @@ pub struct RegisterEventType {
 /// Changes a custom event type; a changed schema makes a new version.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct UpdateEventType {
+pub(crate) struct UpdateEventType {
     /// For people.
     pub description: Option<String>,
     /// JSON Schema of its data.
@@ -93,7 +93,7 @@ pub struct UpdateEventType {
 /// Publishes a custom event.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PublishEvent {
+pub(crate) struct PublishEvent {
     /// A registered type.
     pub event_type: String,
     /// Its data, as the type's schema wants it; sent as it is.
@@ -109,7 +109,7 @@ pub struct PublishEvent {
 /// Publishes many custom events, all or none.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub struct PublishBatch {
+pub(crate) struct PublishBatch {
     /// The events, 1 to 1,000.
     pub events: Vec<PublishEvent>,
 }

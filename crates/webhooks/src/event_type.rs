@@ -10,7 +10,7 @@ use tidings_kernel::{
 
 /// A tenant's own event type.
 #[derive(Debug, Clone, PartialEq)]
-pub struct CustomType {
+pub(crate) struct CustomType {
     /// Its id.
     pub id: EventTypeId,
     /// The tenant.
@@ -54,7 +54,7 @@ impl Entity for CustomType {
 
 impl CustomType {
     /// Registers it, or what has become of it.
-    pub fn register(self) -> Change<Self> {
+    pub(crate) fn register(self) -> Change<Self> {
         let event = WebhookEventTypeRegistered {
             event_type: self.name.as_str().to_owned(),
             schema_version: self.schema_version,
@@ -65,7 +65,7 @@ impl CustomType {
 
 /// One publication of a custom event.
 #[derive(Debug, Clone)]
-pub struct Publication {
+pub(crate) struct Publication {
     /// Its id: the subject of its event.
     pub id: PublicationId,
     /// The publisher's own id for it.
@@ -95,7 +95,7 @@ impl Entity for Publication {
 
 impl Publication {
     /// Publishes data that was checked against the type's schema.
-    pub fn publish(
+    pub(crate) fn publish(
         self,
         custom_type: (&CustomName, u32),
         data: Box<RawValue>,

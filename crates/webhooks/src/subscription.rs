@@ -15,7 +15,7 @@ use crate::error::WebhookError;
 use crate::plan::RetryPolicy;
 
 /// How long webhooks are signed with the old secret too, after a rotation.
-pub const OVERLAP: Duration = Duration::from_hours(24);
+pub(crate) const OVERLAP: Duration = Duration::from_hours(24);
 
 /// A secret or a set of headers as it lies in the database: sealed for its place.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,7 +115,7 @@ impl Subscription {
 
     /// Takes the fields of `next` over; nothing where none differs. Switching it on again lifts
     /// what Tidings had stopped.
-    pub fn update(self, next: Self, now: Timestamp) -> Result<Change<Self>, Self> {
+    pub fn update(self, next: Self, now: Timestamp) -> Result<Change<Self>, Box<Self>> {
         let diff = Diff::new()
             .field("url", &self.url, &next.url)
             .field("events", &self.events, &next.events)
@@ -126,7 +126,7 @@ impl Subscription {
             .field("is_active", &self.sends(), &next.sends())
             .field("custom_metadata", &self.custom_metadata, &next.custom_metadata);
         if diff.is_empty() {
-            return Err(self);
+            return Err(Box::new(self));
         }
         let event = WebhookSubscriptionUpdated {
             subscription_id: self.id,

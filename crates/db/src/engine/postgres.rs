@@ -67,12 +67,12 @@ impl Postgres {
     }
 
     async fn take(pool: &Pool) -> Result<Object, DbError> {
-        pool.get().await.map_err(|error| match error {
-            deadpool_postgres::PoolError::Backend(error) => {
+        pool.get().await.map_err(|error| {
+            if let deadpool_postgres::PoolError::Backend(error) = error {
                 tracing::warn!(%error, "no connection to PostgreSQL");
-                DbError::Unavailable("no connection to PostgreSQL".to_owned())
+                return DbError::Unavailable("no connection to PostgreSQL".to_owned());
             }
-            other => DbError::Unavailable(other.to_string()),
+            DbError::Unavailable(error.to_string())
         })
     }
 

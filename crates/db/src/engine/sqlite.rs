@@ -65,6 +65,7 @@ pub(crate) struct Sqlite {
     shared: Arc<Shared>,
     inline: Option<Mutex<Writer>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
+    #[expect(clippy::vec_box, reason = "a unit of work takes its connection boxed")]
     readers: Mutex<Vec<Box<Connection>>>,
     pub(crate) permits: tokio::sync::Semaphore,
     path: PathBuf,
@@ -265,9 +266,10 @@ impl Writer {
         }
         self.poisoned = !matches!(error, DbError::Full | DbError::Unavailable(_));
         for reply in replies {
-            reply(Err(match error {
-                DbError::Full => DbError::Full,
-                other => DbError::Unavailable(other.to_string()),
+            reply(Err(if matches!(error, DbError::Full) {
+                DbError::Full
+            } else {
+                DbError::Unavailable(error.to_string())
             }));
         }
         if self.poisoned {

@@ -13,7 +13,7 @@ use crate::service::Identity;
 
 /// An API key, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ApiKeyView {
+pub(super) struct ApiKeyView {
     /// Its id.
     pub id: ApiKeyId,
     /// What it is for.
@@ -49,7 +49,7 @@ impl From<ApiKey> for ApiKeyView {
 
 /// An API key with its text, which is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NewApiKeyView {
+pub(super) struct NewApiKeyView {
     /// The key.
     #[serde(flatten)]
     pub key: ApiKeyView,
@@ -59,7 +59,7 @@ pub struct NewApiKeyView {
 
 /// What a key may be allowed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ScopesView {
+pub(super) struct ScopesView {
     /// The names.
     pub scopes: Vec<&'static str>,
 }

@@ -14,7 +14,7 @@ use crate::tenant::{Tenant, TenantStatus};
 
 /// A tenant.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TenantView {
+pub(super) struct TenantView {
     /// Its id.
     pub id: TenantId,
     /// Its name.
@@ -45,7 +45,7 @@ impl From<Tenant> for TenantView {
 
 /// A tenant with its first key, which is shown this once.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CreatedTenantView {
+pub(super) struct CreatedTenantView {
     /// The tenant.
     #[serde(flatten)]
     pub tenant: TenantView,

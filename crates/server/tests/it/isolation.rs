@@ -15,8 +15,7 @@ fn body(id: &str) -> serde_json::Value {
             json!({"activity_type": "contact_made", "title": "called"})
         }
         "recordPurchase" => json!({"amount": 1, "currency": "EUR"}),
-        "updateWebhookSubscription" => json!({"description": "theirs"}),
-        "updateEventType" => json!({"description": "theirs"}),
+        "updateWebhookSubscription" | "updateEventType" => json!({"description": "theirs"}),
         _ => json!({}),
     }
 }

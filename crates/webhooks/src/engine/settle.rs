@@ -204,9 +204,9 @@ async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
     let Batch { deliveries, attempts, pointers, done, busy, next_due } = batch;
     if deliveries.is_empty() && pointers.is_empty() {
         let mut known = engine.deliveries();
-        done.iter().for_each(|id| {
+        for id in &done {
             known.remove(id);
-        });
+        }
         return;
     }
     let incarnation = engine.incarnation();

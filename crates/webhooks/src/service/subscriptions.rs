@@ -85,7 +85,7 @@ impl Webhooks {
         let next = self.merge(&current, input, (events, retry_policy));
         match current.update(next, now) {
             Ok(change) => Ok(work.apply(change).await?),
-            Err(unchanged) => Ok(unchanged),
+            Err(unchanged) => Ok(*unchanged),
         }
     }
 

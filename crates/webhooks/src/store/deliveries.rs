@@ -185,15 +185,12 @@ pub(crate) async fn list(
     let status = filter.status.map(DeliveryStatus::as_str);
     let name = filter.event_type.as_deref();
     let limit = page.limit + 1;
-    let rows: Vec<Delivery> = match filter.subscription_id {
-        Some(id) => {
-            let args = args![tenant_id, id, after, status, name, limit];
-            reader.rows(&LIST_OF_SUBSCRIPTION, args).await?
-        }
-        None => {
-            let args = args![tenant_id, after, status, name, filter.event_id, limit];
-            reader.rows(&LIST, args).await?
-        }
+    let rows: Vec<Delivery> = if let Some(id) = filter.subscription_id {
+        let args = args![tenant_id, id, after, status, name, limit];
+        reader.rows(&LIST_OF_SUBSCRIPTION, args).await?
+    } else {
+        let args = args![tenant_id, after, status, name, filter.event_id, limit];
+        reader.rows(&LIST, args).await?
     };
     Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: 0, id: row.id.uuid() }))
 }

@@ -18,6 +18,8 @@ const TICKS: f64 = 100.0;
 pub(crate) struct Product {
     child: Child,
     data: PathBuf,
+    /// Whether the data folder stays, to be looked into.
+    keep: bool,
     database: Option<String>,
     pub(crate) address: SocketAddr,
     /// The tenant's.
@@ -28,7 +30,9 @@ impl Drop for Product {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        let _ = std::fs::remove_dir_all(&self.data);
+        if !self.keep {
+            let _ = std::fs::remove_dir_all(&self.data);
+        }
     }
 }
 
@@ -57,7 +61,7 @@ impl Product {
             )
         })?;
         let client = Client::new(format!("http://{address}"));
-        let mut product = Self { child, data, database, address, client };
+        let mut product = Self { child, data, keep: false, database, address, client };
         product.ready().await?;
         let operator = product.client.with_key(OPERATOR);
         let tenant = operator.post("/api/v1/tenants", &json!({"name": "bench"})).await?;
@@ -87,6 +91,12 @@ impl Product {
         } else {
             Err(format!("{path}: {}: {}", answer.status, answer.json()).into())
         }
+    }
+
+    /// Leaves the data folder behind, and says where.
+    pub(crate) fn keep_data(&mut self) -> &Path {
+        self.keep = true;
+        &self.data
     }
 
     pub(crate) async fn subscribe(&self, url: &str, events: &[&str]) -> Result<(), Failure> {

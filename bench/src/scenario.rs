@@ -141,7 +141,7 @@ fn customer(number: usize, _filling: usize) -> String {
 
 /// Runs a scenario once, on a server and a database of its own.
 pub(crate) async fn run(scenario: Scenario, setting: &Setting) -> Result<Figures, Failure> {
-    let product = Product::start(&setting.binary, setting.database.as_deref()).await?;
+    let mut product = Product::start(&setting.binary, setting.database.as_deref()).await?;
     let book = Arc::new(Book::open(EVENTS_MAX));
     let changes_customers = scenario == Scenario::Customers;
     let names: &[&str] = if changes_customers { &["customer.created"] } else { &["custom.bench"] };
@@ -177,6 +177,10 @@ pub(crate) async fn run(scenario: Scenario, setting: &Setting) -> Result<Figures
     let (published, delivered) = book.spans();
     let accepted = book.acceptances();
     let (lost, repeated) = book.amiss(times);
+    if lost + repeated > 0 {
+        // Neither should be: whoever measured wants to know why.
+        eprintln!("{lost} lost and {repeated} repeated; see {}", product.keep_data().display());
+    }
     let per_event = |seconds: f64| seconds * 1e6 / (accepted.max(1) as f64);
     Ok(Figures {
         accepted,

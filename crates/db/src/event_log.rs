@@ -60,8 +60,7 @@ pub(crate) async fn append(
 }
 
 fn header(recorded: &Recorded) -> Vec<Value> {
-    let Recorded { event, schema_version, subject_kind, subject_version, dedupe_key, ctx } =
-        recorded;
+    let Recorded { event, schema_version, subject_kind, dedupe_key, ctx } = recorded;
     vec![
         event.tenant_id.to_value(),
         event.event_id.to_value(),
@@ -75,7 +74,7 @@ fn header(recorded: &Recorded) -> Vec<Value> {
         .to_value(),
         subject_kind.to_value(),
         event.subject_id.uuid.to_value(),
-        subject_version.to_value(),
+        event.subject_version.to_value(),
         ctx.actor.kind().to_value(),
         ctx.actor.id().to_value(),
         ctx.request_id.to_value(),

@@ -19,7 +19,7 @@ macro_rules! migrations {
     };
 }
 
-migrations!["0001_foundation", "0002_identity", "0003_customers", "0004_webhooks"];
+migrations!["0001_foundation", "0002_identity", "0003_customers", "0004_webhooks", "0008_flow"];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.
 const LOCK: i64 = 0x7469_6469_6e67_7301;

@@ -132,7 +132,6 @@ pub(crate) struct Recorded {
     pub(crate) event: CommittedEvent,
     pub(crate) schema_version: u32,
     pub(crate) subject_kind: &'static str,
-    pub(crate) subject_version: Version,
     pub(crate) dedupe_key: Option<String>,
     pub(crate) ctx: Ctx,
 }
@@ -258,6 +257,7 @@ impl UnitOfWork {
                 priority: event.priority,
                 visibility: event.visibility,
                 subject_id: id,
+                subject_version: version,
                 occurred_at: ctx.now,
                 target: self.target,
                 body,
@@ -265,7 +265,6 @@ impl UnitOfWork {
             },
             schema_version: event.schema_version,
             subject_kind: kind,
-            subject_version: version,
             dedupe_key,
             ctx: ctx.clone(),
         });

@@ -26,6 +26,11 @@ impl Priority {
             Self::Low => "low",
         }
     }
+
+    /// The priority with this word.
+    pub fn find(word: &str) -> Option<Self> {
+        [Self::High, Self::Normal, Self::Low].into_iter().find(|priority| priority.name() == word)
+    }
 }
 
 /// Who sees an event.
@@ -263,6 +268,9 @@ catalog! {
     WebhookEvent in webhooks, Webhook {
         "webhook.delivery.exhausted" 1 High Public => WebhookDeliveryExhausted,
         "webhook.delivery.retried" 1 Normal Internal => WebhookDeliveryRetried,
+        "webhook.endpoint.disable_scheduled" 1 High Public => WebhookEndpointDisableScheduled,
+        "webhook.endpoint.failing" 1 High Public => WebhookEndpointFailing,
+        "webhook.endpoint.recovered" 1 Normal Public => WebhookEndpointRecovered,
         "webhook.event_type.registered" 1 Normal Internal => WebhookEventTypeRegistered,
         "webhook.subscription.created" 1 Normal Internal => WebhookSubscriptionCreated,
         "webhook.subscription.deleted" 1 Normal Internal => WebhookSubscriptionDeleted,

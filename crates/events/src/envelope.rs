@@ -111,6 +111,8 @@ pub struct CommittedEvent {
     pub visibility: Visibility,
     /// The object that changed.
     pub subject_id: AnyId,
+    /// The event's place among those of its object.
+    pub subject_version: Version,
     /// When the change was made.
     pub occurred_at: Timestamp,
     /// The one subscription that it is for, where it is for one only.

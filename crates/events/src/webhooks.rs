@@ -54,10 +54,49 @@ pub struct WebhookSubscriptionDisabled {
     pub subscription_id: WebhookSubscriptionId,
     /// Where it sent to.
     pub url: String,
-    /// Why: `gone` when the endpoint answered 410.
+    /// Why: `gone` when the endpoint answered 410, `failing` when nothing arrived for five days.
     pub reason: String,
     /// When.
     pub disabled_at: Timestamp,
+}
+
+/// An endpoint has failed ten times in a row. Deliveries to it wait and are tried again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookEndpointFailing {
+    /// The subscription.
+    pub subscription_id: WebhookSubscriptionId,
+    /// Where it sends to.
+    pub url: String,
+    /// When the first of these failures was.
+    pub failing_since: Timestamp,
+    /// How many there were so far.
+    pub failures: u32,
+    /// When it will be disabled if nothing arrives until then.
+    pub disabled_from: Timestamp,
+}
+
+/// An endpoint that was failing took a delivery again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookEndpointRecovered {
+    /// The subscription.
+    pub subscription_id: WebhookSubscriptionId,
+    /// Where it sends to.
+    pub url: String,
+    /// When it took a delivery again.
+    pub recovered_at: Timestamp,
+}
+
+/// An endpoint has failed for four days: it will be disabled unless something arrives.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookEndpointDisableScheduled {
+    /// The subscription.
+    pub subscription_id: WebhookSubscriptionId,
+    /// Where it sends to.
+    pub url: String,
+    /// When the first of these failures was.
+    pub failing_since: Timestamp,
+    /// When it will be disabled.
+    pub disabled_from: Timestamp,
 }
 
 /// A delivery failed for the last time.
@@ -151,6 +190,39 @@ impl Example for WebhookSubscriptionDisabled {
             url: "https://example.com/hooks".to_owned(),
             reason: "gone".to_owned(),
             disabled_at: EXAMPLE_NOW,
+        }
+    }
+}
+
+impl Example for WebhookEndpointFailing {
+    fn example() -> Self {
+        Self {
+            subscription_id: subscription(),
+            url: "https://example.com/hooks".to_owned(),
+            failing_since: EXAMPLE_NOW,
+            failures: 10,
+            disabled_from: EXAMPLE_NOW,
+        }
+    }
+}
+
+impl Example for WebhookEndpointRecovered {
+    fn example() -> Self {
+        Self {
+            subscription_id: subscription(),
+            url: "https://example.com/hooks".to_owned(),
+            recovered_at: EXAMPLE_NOW,
+        }
+    }
+}
+
+impl Example for WebhookEndpointDisableScheduled {
+    fn example() -> Self {
+        Self {
+            subscription_id: subscription(),
+            url: "https://example.com/hooks".to_owned(),
+            failing_since: EXAMPLE_NOW,
+            disabled_from: EXAMPLE_NOW,
         }
     }
 }

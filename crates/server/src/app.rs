@@ -250,6 +250,7 @@ fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
+        .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(wiring::idempotent_replies())
         .reaction(tidings_webhooks::jobs::EventActivity);
     for sweep in tidings_customers::jobs::sweeps(customers) {

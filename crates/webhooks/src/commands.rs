@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use crate::headers;
 use crate::plan::RetryPolicy;
+use crate::subscription::DeliveryOrder;
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -27,6 +28,10 @@ pub struct CreateSubscription {
     pub retry_policy: Option<String>,
     /// The time for one attempt, 1 to 30 seconds; 15 unless told.
     pub timeout_seconds: Option<u32>,
+    /// How many deliveries a second to send at most, 1 to 10,000; as many as are answered unless told.
+    pub rate_per_second: Option<u32>,
+    /// `none`, or `per_object`: an object's events wait for each other, in their order.
+    pub ordering: Option<String>,
     /// Whether to send; true unless told.
     pub is_active: Option<bool>,
     /// Your own notes; never sent.
@@ -51,6 +56,11 @@ pub struct UpdateSubscription {
     pub retry_policy: Option<String>,
     /// The time for one attempt, 1 to 30 seconds.
     pub timeout_seconds: Option<u32>,
+    /// How many deliveries a second to send at most, 1 to 10,000; null for as many as are answered.
+    #[serde(default)]
+    pub rate_per_second: Patch<u32>,
+    /// `none` or `per_object`.
+    pub ordering: Option<String>,
     /// Whether to send; true also lifts what Tidings had stopped.
     pub is_active: Option<bool>,
     /// Your own notes; they replace all that were there.
@@ -114,6 +124,8 @@ pub(crate) struct PublishBatch {
     pub events: Vec<PublishEvent>,
 }
 
+/// The fastest pace that an endpoint can ask for: above that, its window is the bound.
+const RATE_MAX: u32 = 10_000;
 /// The longest text for people, in characters.
 const TEXT_CHARS_MAX: usize = 500;
 
@@ -130,6 +142,21 @@ fn policy(name: Option<&str>, errors: &mut Vec<FieldError>) -> Option<RetryPolic
         errors.push(FieldError::new("/retry_policy", "unknown_value", "standard or original"));
     }
     found
+}
+
+fn ordering(word: Option<&str>, errors: &mut Vec<FieldError>) -> Option<DeliveryOrder> {
+    let word = word?;
+    let found = DeliveryOrder::find(word);
+    if found.is_none() {
+        errors.push(FieldError::new("/ordering", "unknown_value", "none or per_object"));
+    }
+    found
+}
+
+fn rate(per_second: Option<u32>, errors: &mut Vec<FieldError>) {
+    if per_second.is_some_and(|rate| !(1..=RATE_MAX).contains(&rate)) {
+        errors.push(FieldError::new("/rate_per_second", "out_of_range", "1 to 10,000 a second"));
+    }
 }
 
 fn timeout(seconds: Option<u32>, errors: &mut Vec<FieldError>) {
@@ -164,19 +191,24 @@ pub(crate) fn all(errors: Vec<FieldError>) -> Result<(), Problem> {
 }
 
 impl CreateSubscription {
-    /// Faults of the fields that need nothing else to be judged; gives the retry policy.
-    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> RetryPolicy {
+    /// Faults of the fields that need nothing else to be judged; gives what their words mean.
+    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> (RetryPolicy, DeliveryOrder) {
         text("/description", self.description.as_deref().unwrap_or_default(), errors);
         errors.extend(headers::check(pairs(&self.headers)));
         timeout(self.timeout_seconds, errors);
         metadata("/custom_metadata", &self.custom_metadata, errors);
-        policy(self.retry_policy.as_deref(), errors).unwrap_or_default()
+        rate(self.rate_per_second, errors);
+        let ordering = ordering(self.ordering.as_deref(), errors).unwrap_or_default();
+        (policy(self.retry_policy.as_deref(), errors).unwrap_or_default(), ordering)
     }
 }
 
 impl UpdateSubscription {
-    /// Faults of the fields that need nothing else to be judged; gives the retry policy.
-    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> Option<RetryPolicy> {
+    /// Faults of the fields that need nothing else to be judged; gives what their words mean.
+    pub(crate) fn check(
+        &self,
+        errors: &mut Vec<FieldError>,
+    ) -> (Option<RetryPolicy>, Option<DeliveryOrder>) {
         if let Patch::Set(description) = &self.description {
             text("/description", description, errors);
         }
@@ -187,7 +219,10 @@ impl UpdateSubscription {
         if let Some(given) = &self.custom_metadata {
             metadata("/custom_metadata", given, errors);
         }
-        policy(self.retry_policy.as_deref(), errors)
+        if let Patch::Set(given) = self.rate_per_second {
+            rate(Some(given), errors);
+        }
+        (policy(self.retry_policy.as_deref(), errors), ordering(self.ordering.as_deref(), errors))
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tidings_db::{UnitFuture, UnitOfWork};
 use tidings_jobs::{LoggedEvent, ReactionHandler, Sweep, SweepItem};
-use tidings_kernel::{Problem, Uuid};
+use tidings_kernel::{Problem, Uuid, WebhookSubscriptionId};
 
 use crate::service;
 
@@ -46,5 +46,24 @@ pub fn forget_publications() -> Sweep {
                 .collect())
         },
         |work, _| Box::pin(async move { Ok(service::forget_publications(work).await?) }),
+    )
+}
+
+/// Tells the owners of endpoints that they fail, recover, or will be disabled, and disables them.
+pub fn tend_endpoints() -> Sweep {
+    Sweep::new(
+        "webhooks.tend_endpoints",
+        Duration::from_secs(10),
+        |db, now| async move {
+            let endpoints = service::ill_endpoints(&db, now).await?;
+            Ok(endpoints
+                .into_iter()
+                .map(|(tenant_id, id)| SweepItem { tenant_id, id: id.uuid() })
+                .collect())
+        },
+        |work, item| {
+            let id = WebhookSubscriptionId::from_uuid(item.id);
+            Box::pin(async move { Ok(service::tend_endpoint(work, id).await?) })
+        },
     )
 }

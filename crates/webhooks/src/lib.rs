@@ -17,19 +17,24 @@
 //! that a table can test it, and the engine is left with claiming, sending and settling. Memory is
 //! only ever faster, never the only place: a pointer stays until every pair has its row.
 
+pub mod ageing;
 mod api;
+pub mod breaker;
 mod commands;
 pub mod delivery;
 mod engine;
 mod error;
 mod event_type;
 pub mod headers;
+pub mod health;
 pub mod jobs;
 pub mod matching;
 pub mod plan;
+pub mod rate;
 mod sealing;
 mod service;
 pub mod signing;
+pub mod standing;
 mod store;
 mod subscription;
 pub mod window;
@@ -48,6 +53,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::activity::ALL,
         store::deliveries::ALL,
         store::event_types::ALL,
+        store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,
         store::pointers::ALL,

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tidings_events::webhooks::{
+    WebhookEndpointDisableScheduled, WebhookEndpointFailing, WebhookEndpointRecovered,
     WebhookSubscriptionCreated, WebhookSubscriptionDeleted, WebhookSubscriptionDisabled,
     WebhookSubscriptionSecretRotated, WebhookSubscriptionUpdated,
 };
@@ -12,6 +13,7 @@ use tidings_kernel::{
 };
 
 use crate::error::WebhookError;
+use crate::health::Health;
 use crate::plan::RetryPolicy;
 
 /// How long webhooks are signed with the old secret too, after a rotation.
@@ -28,6 +30,35 @@ pub struct Disabled {
     pub at: Timestamp,
     /// Why: `gone` when the endpoint answered 410.
     pub reason: String,
+}
+
+/// Whether an object's events wait for each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum DeliveryOrder {
+    /// Each event goes out at once.
+    #[default]
+    None,
+    /// An event goes out when every earlier one of the same object has arrived or was given up.
+    /// Only that object waits.
+    PerObject,
+}
+
+impl DeliveryOrder {
+    /// Every order.
+    pub const ALL: &[Self] = &[Self::None, Self::PerObject];
+
+    /// The word in the database and in the API.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::PerObject => "per_object",
+        }
+    }
+
+    /// The order with this word.
+    pub fn find(word: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|ordering| ordering.as_str() == word)
+    }
 }
 
 /// Where events of which types go, and how.
@@ -51,6 +82,10 @@ pub struct Subscription {
     pub retry_policy: RetryPolicy,
     /// The time for one attempt, in seconds.
     pub timeout_seconds: u32,
+    /// How many deliveries a second the endpoint takes at most; as many as it answers, unless set.
+    pub rate_per_second: Option<u32>,
+    /// Whether an object's events wait for each other.
+    pub ordering: DeliveryOrder,
     /// Whether the owner wants it to send.
     pub is_active: bool,
     /// Whether Tidings has stopped it.
@@ -123,6 +158,8 @@ impl Subscription {
             .private_field("headers", &self.headers, &next.headers)
             .field("retry_policy", &self.retry_policy.name(), &next.retry_policy.name())
             .field("timeout_seconds", &self.timeout_seconds, &next.timeout_seconds)
+            .field("rate_per_second", &self.rate_per_second, &next.rate_per_second)
+            .field("ordering", &self.ordering.as_str(), &next.ordering.as_str())
             .field("is_active", &self.sends(), &next.sends())
             .field("custom_metadata", &self.custom_metadata, &next.custom_metadata);
         if diff.is_empty() {
@@ -160,6 +197,39 @@ impl Subscription {
         };
         let disabled = Some(Disabled { at: now, reason: reason.to_owned() });
         Ok(Change::new(Self { disabled, updated_at: now, ..self }, event))
+    }
+
+    /// Tells the owner that its endpoint fails.
+    pub fn endpoint_failing(self, health: &Health, now: Timestamp) -> Change<Self> {
+        let event = WebhookEndpointFailing {
+            subscription_id: self.id,
+            url: self.url.clone(),
+            failing_since: health.failing_since.unwrap_or(now),
+            failures: health.failures,
+            disabled_from: health.disabled_from(now),
+        };
+        Change::new(self, event)
+    }
+
+    /// Tells the owner that its endpoint takes deliveries again.
+    pub fn endpoint_recovered(self, health: &Health, now: Timestamp) -> Change<Self> {
+        let event = WebhookEndpointRecovered {
+            subscription_id: self.id,
+            url: self.url.clone(),
+            recovered_at: health.last_success_at.unwrap_or(now),
+        };
+        Change::new(self, event)
+    }
+
+    /// Tells the owner that its endpoint will be disabled.
+    pub fn endpoint_warned(self, health: &Health, now: Timestamp) -> Change<Self> {
+        let event = WebhookEndpointDisableScheduled {
+            subscription_id: self.id,
+            url: self.url.clone(),
+            failing_since: health.failing_since.unwrap_or(now),
+            disabled_from: health.disabled_from(now),
+        };
+        Change::new(self, event)
     }
 
     /// Ends it. Its deliveries stay readable.

@@ -33,6 +33,11 @@ impl Window {
         Self::default()
     }
 
+    /// The window of an endpoint that has just come back.
+    pub const fn after_outage() -> Self {
+        Self { size: 1, quick: 0, stale: 0 }
+    }
+
     /// How many deliveries may be in flight.
     pub const fn size(&self) -> usize {
         self.size

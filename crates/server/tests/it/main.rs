@@ -4,6 +4,7 @@
 mod api;
 mod customers;
 mod deliveries;
+mod flow;
 mod idempotency;
 mod identity;
 mod isolation;

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use tidings_events::{EventType, Payload, PayloadVisitor, Visibility, data_schema};
-use tidings_testkit::{Emission, Script, Tenant, TestApp, TestEngine};
+use tidings_testkit::{Emission, Receiver, Script, Tenant, TestApp, TestEngine};
 
 type Scenario<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
@@ -142,6 +142,20 @@ fn scenario<'a>(event_type: EventType, app: &'a TestApp, acme: &'a Tenant) -> Sc
                 acme.customer("ada@example.com").await;
                 app.settle().await;
             }
+            E::WebhookEndpointFailing => drop(failing(app, acme).await),
+            E::WebhookEndpointRecovered => {
+                failing(app, acme).await.always(Script::status(200));
+                for _ in 0..3 {
+                    app.advance(Duration::from_mins(10)).await;
+                }
+            }
+            E::WebhookEndpointDisableScheduled => {
+                drop(failing(app, acme).await);
+                for number in 0..13 {
+                    acme.customer(&format!("late{number}@example.com")).await;
+                    app.advance(Duration::from_hours(8)).await;
+                }
+            }
             E::WebhookDeliveryExhausted => {
                 let body = json!({"events": ["customer.created"], "retry_policy": "original"});
                 let hook = acme.receiver_with(body).await;
@@ -163,6 +177,17 @@ fn scenario<'a>(event_type: EventType, app: &'a TestApp, acme: &'a Tenant) -> Sc
             }
         }
     })
+}
+
+/// An endpoint that has failed ten times in a row.
+async fn failing(app: &TestApp, acme: &Tenant) -> Receiver {
+    let hook = acme.receiver(&["customer.created"]).await;
+    hook.always(Script::status(500));
+    for number in 0..10 {
+        acme.customer(&format!("c{number}@example.com")).await;
+    }
+    app.advance(Duration::from_secs(11)).await;
+    hook
 }
 
 struct FitsSchema<'a>(&'a Value);

@@ -36,6 +36,10 @@ pub(crate) struct SubscriptionView {
     pub(crate) retry_policy: &'static str,
     /// The time for one attempt, in seconds.
     pub(crate) timeout_seconds: u32,
+    /// How many deliveries a second it takes at most.
+    pub(crate) rate_per_second: Option<u32>,
+    /// `none`, or `per_object`: an object's events wait for each other.
+    pub(crate) ordering: &'static str,
     /// Whether it sends at present.
     pub(crate) is_active: bool,
     /// `active`, `paused` by its owner, or `disabled` by Tidings.
@@ -68,6 +72,8 @@ impl From<Subscription> for SubscriptionView {
             headers: names.map(|name| (name, "***")).collect(),
             retry_policy: subscription.retry_policy.name(),
             timeout_seconds: subscription.timeout_seconds,
+            rate_per_second: subscription.rate_per_second,
+            ordering: subscription.ordering.as_str(),
             is_active,
             status,
             disabled_at,

@@ -68,6 +68,11 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
 }
 
 impl Made {
+    /// Whether anything was sent, so that the outcome tells something of the endpoint.
+    pub(super) const fn was_sent(&self) -> bool {
+        self.number > self.item.attempts
+    }
+
     /// The subscription sends nothing any more: there is nothing to attempt.
     fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
         Self {
@@ -83,14 +88,11 @@ impl Made {
     }
 }
 
-/// Leaves an item to the database: to the row that it has, or to one that is due at once. Its
-/// siblings go on, so the event is not planned again.
+/// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
+/// again.
 async fn put_off(engine: &Engine, item: Item) {
-    if item.stored {
-        engine.deliveries().remove(&item.delivery_id);
-    } else {
-        engine.settle(Settled::Parked(item)).await;
-    }
+    let now = engine.0.db.now();
+    engine.settle(Settled::Parked(item, now)).await;
 }
 
 async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp) -> Exchange {

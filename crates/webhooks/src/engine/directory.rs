@@ -18,7 +18,7 @@ use crate::plan::RetryPolicy;
 use crate::sealing;
 use crate::signing::Signer;
 use crate::store::subscriptions;
-use crate::subscription::Subscription;
+use crate::subscription::{DeliveryOrder, Subscription};
 
 /// Tenants whose directory is kept in memory.
 const TENANTS_MAX: usize = 10_000;
@@ -35,6 +35,8 @@ pub(crate) struct Endpoint {
     pub(crate) headers: HeaderMap,
     pub(crate) timeout: Duration,
     pub(crate) retry_policy: RetryPolicy,
+    pub(crate) rate_per_second: Option<u32>,
+    pub(crate) ordering: DeliveryOrder,
     pub(crate) created_at: Timestamp,
 }
 
@@ -185,6 +187,8 @@ impl Directory {
             headers: self.headers(subscription),
             timeout: Duration::from_secs(u64::from(subscription.timeout_seconds)),
             retry_policy: subscription.retry_policy,
+            rate_per_second: subscription.rate_per_second,
+            ordering: subscription.ordering,
             created_at: subscription.created_at,
         }
     }

@@ -10,9 +10,11 @@ use tidings_events::CommittedEvent;
 use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
 use tokio::sync::mpsc;
 
+use super::directory::TenantDirectory;
 use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
 use super::settle::Settled;
 use super::{Engine, Inbound};
+use crate::subscription::DeliveryOrder;
 
 /// Takes what was committed and fans it out, for ever.
 pub(super) async fn run(
@@ -67,17 +69,19 @@ fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
 async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
     let directory = engine.0.directory.get(event.tenant_id).await?;
     let pairs = directory.matching(&event.name, event.occurred_at, event.target);
-    plan_pairs(engine, event, &pairs).await;
+    plan_pairs(engine, &directory, event, &pairs).await;
     Ok(())
 }
 
 /// Puts one item into the lane of each endpoint; an event that nobody wants only loses its pointer.
 pub(super) async fn plan_pairs(
     engine: &Engine,
+    directory: &TenantDirectory,
     event: CommittedEvent,
     pairs: &[WebhookSubscriptionId],
 ) {
     engine.0.metrics.left();
+    let order = (event.subject_id.uuid, event.subject_version);
     let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, body, .. } = event;
     if pairs.is_empty() {
         let busy = engine.0.activity.begin();
@@ -87,7 +91,9 @@ pub(super) async fn plan_pairs(
     let shared =
         Arc::new(FanOut::new(event_id, (name.as_str().to_owned(), priority), body, pairs.len()));
     for subscription_id in pairs {
-        engine.enqueue(Item {
+        let endpoint = directory.endpoint(*subscription_id);
+        let ordered = endpoint.as_ref().is_some_and(|e| e.ordering == DeliveryOrder::PerObject);
+        let item = Item {
             event: Arc::clone(&shared),
             tenant_id,
             subscription_id: *subscription_id,
@@ -95,9 +101,18 @@ pub(super) async fn plan_pairs(
             origin: FROM_EVENT,
             attempts: 0,
             created_at: occurred_at,
+            order: ordered.then_some(order),
+            rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
             stored: false,
             incarnation: engine.incarnation(),
             _busy: engine.0.activity.begin(),
-        });
+        };
+        if ordered {
+            // Only the database knows of every earlier event of the object, on every node.
+            let now = engine.0.db.now();
+            engine.settle(Settled::Parked(item, now)).await;
+        } else {
+            engine.enqueue(item);
+        }
     }
 }

@@ -14,10 +14,19 @@ use crate::store::deliveries::{self, DueDelivery};
 /// The longest time until the loop looks by itself.
 const POLL: Duration = Duration::from_secs(1);
 
+/// Lanes that nothing goes through are forgotten this often.
+const TIDY_EVERY: Duration = Duration::from_mins(1);
+
 /// Takes up deliveries that are due, for ever.
 pub(super) async fn run(engine: Engine, pulse: Pulse) {
+    let mut tidied = engine.0.db.now();
     loop {
         pulse.beat();
+        let now = engine.0.db.now();
+        if now.since(tidied) >= TIDY_EVERY {
+            tidied = now;
+            engine.lanes().retain(|_, lane| !lane.is_idle(now));
+        }
         let rests = engine.is_draining() || !engine.0.lease.holds();
         let taken = if rests { Ok(0) } else { run_once(&engine).await };
         let poll = engine.0.bus.after(POLL);
@@ -49,7 +58,12 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     if !engine.has_room() {
         return Ok(0);
     }
-    let busy = engine.deliveries().len();
+    let _turn = engine.0.due_turn.lock().await;
+    let busy = {
+        let mut in_hand = engine.deliveries();
+        in_hand.begin_read();
+        in_hand.len()
+    };
     let limit = limits::SWEEP_ROWS_MAX + i64::try_from(busy).unwrap_or(i64::MAX / 2);
     let due = {
         let mut session = engine.0.db.read_across_tenants().await?;
@@ -59,26 +73,35 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     };
     let mut taken = 0;
     for delivery in due {
-        if engine.deliveries().insert(delivery.id) {
-            take_up(engine, delivery);
+        let id = delivery.id;
+        if engine.deliveries().take(id) {
+            if let Err(error) = take_up(engine, delivery).await {
+                engine.deliveries().give_back(id);
+                return Err(error);
+            }
             taken += 1;
         }
     }
     Ok(taken)
 }
 
-fn take_up(engine: &Engine, due: DueDelivery) {
-    let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
+async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
+    let DueDelivery { tenant_id, id, event_id, subscription_id, name, priority, body, .. } = due;
+    let directory = engine.0.directory.get(tenant_id).await?;
+    let endpoint = directory.endpoint(subscription_id);
     engine.enqueue(Item {
-        event: Arc::new(FanOut::without_pointer(event_id, name, body)),
+        event: Arc::new(FanOut::without_pointer(event_id, (name, priority), body)),
         tenant_id,
         subscription_id,
         delivery_id: id,
         origin: if due.origin == MANUAL { MANUAL } else { FROM_EVENT },
         attempts: due.attempts,
         created_at: due.created_at,
+        order: due.order,
+        rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
         stored: true,
         incarnation: engine.incarnation(),
         _busy: engine.0.activity.begin(),
     });
+    Ok(())
 }

@@ -6,7 +6,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use bytes::Bytes;
 use tidings_bus::Busy;
 use tidings_events::Priority;
-use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
+use tidings_kernel::{
+    DeliveryId, EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId,
+};
 use tidings_vault::sha256;
 
 /// An event that is being fanned out.
@@ -36,10 +38,13 @@ impl FanOut {
     }
 
     /// An event whose delivery has a row already.
-    pub(crate) fn without_pointer(event_id: EventId, name: String, body: Bytes) -> Self {
+    pub(crate) fn without_pointer(
+        event_id: EventId,
+        (name, priority): (String, Priority),
+        body: Bytes,
+    ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
-        let priority = Priority::Normal;
         Self { event_id, id_text, name, priority, body, open, has_pointer: false }
     }
 
@@ -48,6 +53,9 @@ impl FanOut {
         self.has_pointer && self.open.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }
+
+/// An object, and an event's place among its events.
+pub(crate) type Order = (Uuid, Version);
 
 /// One delivery in memory.
 #[derive(Debug)]
@@ -60,6 +68,10 @@ pub(crate) struct Item {
     /// Attempts before this one.
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
+    /// The object and the event's place in it, where the endpoint wants its events in order.
+    pub(crate) order: Option<Order>,
+    /// How many deliveries a second the endpoint takes at most.
+    pub(crate) rate_per_second: Option<u32>,
     /// Whether the delivery has a row.
     pub(crate) stored: bool,
     pub(crate) incarnation: u64,

@@ -1,31 +1,108 @@
-//! A lane: one endpoint's queue and its window. A slow endpoint slows only itself.
+//! A lane: one endpoint's queue, its window and its breaker. A slow endpoint slows only itself.
 
-use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tidings_events::Priority;
-use tidings_kernel::limits;
+use tidings_kernel::{Timestamp, limits};
 
 use super::Engine;
-use super::attempt;
+use super::attempt::{self, Made};
 use super::item::Item;
 use super::metrics::EngineMetrics;
 use super::settle::Settled;
+use super::shares::Class;
+use crate::ageing::AgeingQueue;
+use crate::breaker::Breaker;
 use crate::plan::Outcome;
+use crate::rate::Rate;
+use crate::standing::Standing;
 use crate::window::Window;
+
+/// What waited for an endpoint that was left alone comes back at this pace: fifty a second.
+const RETURN_EVERY: Duration = Duration::from_millis(20);
+/// A lane that nothing went through for so long is forgotten.
+const IDLE: Duration = Duration::from_mins(10);
 
 #[derive(Default)]
 struct State {
-    queue: VecDeque<Item>,
+    queue: AgeingQueue<Item>,
     workers: usize,
     window: Window,
+    breaker: Breaker,
+    standing: Standing,
+    /// The pace that the endpoint wants, as it was last heard.
+    rate: Option<(u32, Rate)>,
+    /// The last instant that was given to something that waits for the breaker.
+    returns_at: Timestamp,
+    used_at: Timestamp,
 }
 
-/// One endpoint's queue and its window.
+/// One endpoint's queue, its window and its breaker.
 #[derive(Default)]
 pub(crate) struct Lane {
     state: Mutex<State>,
+}
+
+/// What becomes of an item that comes to its lane.
+enum Admission {
+    /// It was queued; a worker may have to be started for it.
+    Queued { start: bool },
+    /// It waits in the database.
+    Park(Item, Timestamp),
+}
+
+impl State {
+    fn admit(&mut self, item: Item, now: Timestamp) -> Admission {
+        self.used_at = now;
+        if let Some(until) = self.breaker.open_until(now) {
+            let at = self.return_at(until);
+            return Admission::Park(item, at);
+        }
+        if let Err(at) = self.pace(item.rate_per_second, item.stored, now) {
+            return Admission::Park(item, at);
+        }
+        if self.queue.len() >= limits::LANE_QUEUE_MAX {
+            return Admission::Park(item, now);
+        }
+        self.queue.push(item.event.priority, now, item);
+        Admission::Queued { start: self.start_worker() }
+    }
+
+    fn pace(
+        &mut self,
+        per_second: Option<u32>,
+        returning: bool,
+        now: Timestamp,
+    ) -> Result<(), Timestamp> {
+        let Some(per_second) = per_second else {
+            self.rate = None;
+            return Ok(());
+        };
+        match &mut self.rate {
+            Some((known, rate)) if *known == per_second => rate.admit(returning, now),
+            _ => {
+                let (_, rate) = self.rate.insert((per_second, Rate::new(per_second)));
+                rate.admit(returning, now)
+            }
+        }
+    }
+
+    /// The instant at which one more of those that wait for the breaker comes back. The first is
+    /// the probe.
+    fn return_at(&mut self, until: Timestamp) -> Timestamp {
+        self.returns_at = until.max(self.returns_at.after(RETURN_EVERY));
+        self.returns_at
+    }
+
+    fn size(&self) -> usize {
+        if self.breaker.probes() { 1 } else { self.window.size() }
+    }
+
+    fn start_worker(&mut self) -> bool {
+        let start = !self.queue.is_empty() && self.workers < self.size();
+        self.workers += usize::from(start);
+        start
+    }
 }
 
 impl Lane {
@@ -35,59 +112,70 @@ impl Lane {
 
     /// Drops what waits: its pointers and rows are in the database.
     pub(super) fn clear(&self, metrics: &EngineMetrics) {
-        let dropped = std::mem::take(&mut self.state().queue);
-        for _ in dropped {
-            metrics.left();
-        }
+        self.state().queue.drain().for_each(|_| metrics.left());
     }
 
-    fn settle(&self, outcome: Outcome, took: Duration) {
-        self.state().window.settle(outcome, took);
+    /// Whether it tells nothing that a new one would not.
+    pub(super) fn is_idle(&self, now: Timestamp) -> bool {
+        let state = self.state();
+        state.workers == 0
+            && state.queue.is_empty()
+            && state.breaker.is_closed()
+            && now.since(state.used_at) >= IDLE
+    }
+
+    fn class(&self) -> Class {
+        if self.state().standing.is_slow() { Class::Slow } else { Class::Quick }
+    }
+
+    /// Takes in how an attempt ended. Says whether that opened the breaker.
+    fn settle(&self, made: &Made, now: Timestamp) -> bool {
+        let arrived = matches!(made.outcome, Outcome::Status { status: 200..=299, .. });
+        let mut state = self.state();
+        let probed = state.breaker.probes();
+        state.standing.settle(arrived, made.took);
+        state.window.settle(made.outcome, made.took);
+        let opened = state.breaker.settle(arrived, now);
+        if probed && arrived {
+            // After an outage the window grows from the bottom.
+            state.window = Window::after_outage();
+        }
+        opened
     }
 }
 
-/// Queues an item. Where the lane is full, the item waits in the database instead.
+/// Queues an item. Where the endpoint is left alone, wants no more at present, or its lane is full,
+/// the item waits in the database instead.
 pub(super) fn push(engine: &Engine, lane: &Arc<Lane>, item: Item) {
-    let start = {
-        let mut state = lane.state();
-        if state.queue.len() >= limits::LANE_QUEUE_MAX {
-            drop(state);
-            park(engine, item);
-            return;
-        }
-        engine.0.metrics.accepted();
-        match item.event.priority {
-            // Behind the high ones that wait, before everything else.
-            Priority::High => {
-                let place =
-                    state.queue.iter().take_while(|i| i.event.priority == Priority::High).count();
-                state.queue.insert(place, item);
+    let admission = lane.state().admit(item, engine.0.db.now());
+    match admission {
+        Admission::Queued { start } => {
+            engine.0.metrics.accepted();
+            if start {
+                start_worker(engine, lane);
             }
-            Priority::Normal | Priority::Low => state.queue.push_back(item),
         }
-        let room = state.window.has_room(state.workers);
-        if room {
-            state.workers += 1;
-        }
-        room
-    };
-    if start {
-        let (engine, lane) = (engine.clone(), Arc::clone(lane));
-        engine.0.tasks.clone().spawn(async move { work(engine, lane).await });
+        Admission::Park(item, until) => park(engine, vec![(item, until)]),
     }
 }
 
-/// Leaves an item to the database: as a row that is due at once, or as the row that it has.
-fn park(engine: &Engine, item: Item) {
-    engine.0.metrics.overflowed();
-    if item.stored {
-        engine.deliveries().remove(&item.delivery_id);
+fn start_worker(engine: &Engine, lane: &Arc<Lane>) {
+    let (engine, lane) = (engine.clone(), Arc::clone(lane));
+    engine.0.tasks.clone().spawn(async move { work(engine, lane).await });
+}
+
+/// Leaves items to the database, each until its instant.
+fn park(engine: &Engine, items: Vec<(Item, Timestamp)>) {
+    if items.is_empty() {
         return;
     }
     let engine = engine.clone();
     // The settler may be busy; this must not hold up the dispatch of other endpoints.
     engine.0.tasks.clone().spawn(async move {
-        engine.settle(Settled::Parked(item)).await;
+        for (item, until) in items {
+            engine.0.metrics.overflowed();
+            engine.settle(Settled::Parked(item, until)).await;
+        }
     });
 }
 
@@ -95,40 +183,47 @@ fn park(engine: &Engine, item: Item) {
 async fn work(engine: Engine, lane: Arc<Lane>) {
     while let Some(item) = take(&engine, &lane) {
         engine.0.metrics.left();
-        let Ok(permit) = engine.0.permits.acquire().await else { break };
+        let permit = engine.0.shares.acquire(item.tenant_id, lane.class()).await;
         let sent = attempt::run(&engine, item).await;
         drop(permit);
         if let Some(made) = sent {
-            lane.settle(made.outcome, made.took);
-            widen(&engine, &lane);
+            if made.was_sent() && lane.settle(&made, engine.0.db.now()) {
+                engine.0.metrics.opened();
+                tracing::info!(subscription = %made.item.subscription_id, class = made.outcome.class(),
+                    "the endpoint is left alone for a while");
+            }
+            if lane.state().start_worker() {
+                start_worker(&engine, &lane);
+            }
             engine.settle(Settled::Attempted(Box::new(made))).await;
         }
     }
 }
 
-/// The next item, or the end of this worker: where none waits, or the window has shrunk.
+/// The next item, or the end of this worker: where none waits, the window has shrunk, or the
+/// endpoint is left alone; then what waits goes back into the database.
 fn take(engine: &Engine, lane: &Lane) -> Option<Item> {
-    let mut state = lane.state();
-    let surplus = state.workers > state.window.size();
-    let item = if surplus || engine.is_draining() { None } else { state.queue.pop_front() };
-    if item.is_none() {
-        state.workers -= 1;
-    }
-    item
-}
-
-/// A worker that finds its window grown starts another one.
-fn widen(engine: &Engine, lane: &Arc<Lane>) {
-    let start = {
+    let now = engine.0.db.now();
+    let (item, parked) = {
         let mut state = lane.state();
-        let more = !state.queue.is_empty() && state.window.has_room(state.workers);
-        if more {
-            state.workers += 1;
+        let open_until = state.breaker.open_until(now);
+        let surplus = state.workers > state.size();
+        let item = if open_until.is_some() || surplus || engine.is_draining() {
+            None
+        } else {
+            state.queue.pop()
+        };
+        if item.is_none() {
+            state.workers -= 1;
         }
-        more
+        let mut parked = Vec::new();
+        if let Some(until) = open_until {
+            let waiting: Vec<Item> = state.queue.drain().collect();
+            parked.extend(waiting.into_iter().map(|item| (item, state.return_at(until))));
+        }
+        (item, parked)
     };
-    if start {
-        let (engine, lane) = (engine.clone(), Arc::clone(lane));
-        engine.0.tasks.clone().spawn(async move { work(engine, lane).await });
-    }
+    parked.iter().for_each(|_| engine.0.metrics.left());
+    park(engine, parked);
+    item
 }

@@ -24,6 +24,7 @@ pub struct EngineMetrics {
     attempts: Family<ClassLabel, Counter>,
     seconds: Histogram,
     overflows: Counter,
+    breakers: Counter,
 }
 
 impl Default for EngineMetrics {
@@ -36,6 +37,7 @@ impl Default for EngineMetrics {
                 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
             ]),
             overflows: Counter::default(),
+            breakers: Counter::default(),
         }
     }
 }
@@ -52,8 +54,13 @@ impl EngineMetrics {
         registry.register("attempt_seconds", "Time of an attempt", self.seconds.clone());
         registry.register(
             "deliveries_overflowed",
-            "Deliveries that waited in the database because a lane was full",
+            "Deliveries that a lane left to the database: it was full, open, or ahead of its pace",
             self.overflows.clone(),
+        );
+        registry.register(
+            "breakers_opened",
+            "How often an endpoint was left alone for a while",
+            self.breakers.clone(),
         );
     }
 
@@ -76,6 +83,10 @@ impl EngineMetrics {
 
     pub(super) fn overflowed(&self) {
         self.overflows.inc();
+    }
+
+    pub(super) fn opened(&self) {
+        self.breakers.inc();
     }
 
     pub(super) fn attempted(&self, class: &'static str, took: Duration) {

@@ -13,12 +13,14 @@ mod attempt;
 mod directory;
 mod dispatch;
 mod due;
+mod in_hand;
 mod item;
 mod lane;
 mod membership;
 mod metrics;
 mod recover;
 mod settle;
+mod shares;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -28,18 +30,18 @@ use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
 use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
-use tidings_kernel::{
-    DeliveryId, EventId, Kind, NodeId, SubscriptionKind, WebhookSubscriptionId, limits,
-};
+use tidings_kernel::{EventId, Kind, NodeId, SubscriptionKind, WebhookSubscriptionId, limits};
 use tidings_vault::Vault;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 
 pub(crate) use directory::Directory;
+use in_hand::InHand;
 use item::Item;
-pub(crate) use item::{MANUAL, delivery_id};
+pub(crate) use item::{MANUAL, Order, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
 use settle::Settled;
+use shares::Shares;
 
 /// Attempts that are under way at once, over all endpoints.
 const IN_FLIGHT_MAX: usize = 512;
@@ -59,8 +61,10 @@ pub(crate) struct Inner {
     /// Events whose pointer this process works on, so that recovery does not take them again.
     events: Mutex<HashSet<EventId>>,
     /// Deliveries with a row that this process works on.
-    deliveries: Mutex<HashSet<DeliveryId>>,
-    permits: Semaphore,
+    deliveries: Mutex<InHand>,
+    /// Rows that are due are read and taken up by one at a time.
+    due_turn: tokio::sync::Mutex<()>,
+    shares: Arc<Shares>,
     node: RwLock<NodeId>,
     /// Grows when this node was fenced: what began before then settles nothing any more.
     incarnation: AtomicU64,
@@ -130,7 +134,8 @@ impl Engine {
             lanes: Mutex::default(),
             events: Mutex::default(),
             deliveries: Mutex::default(),
-            permits: Semaphore::new(IN_FLIGHT_MAX),
+            due_turn: tokio::sync::Mutex::default(),
+            shares: Shares::new(IN_FLIGHT_MAX),
             node: RwLock::new(node_id),
             incarnation: AtomicU64::new(0),
             overflowed: AtomicBool::new(true),
@@ -184,7 +189,7 @@ impl Engine {
         self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn deliveries(&self) -> MutexGuard<'_, HashSet<DeliveryId>> {
+    fn deliveries(&self) -> MutexGuard<'_, InHand> {
         self.0.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -101,6 +101,7 @@ fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
 /// Matches again, minus the pairs that have a row already.
 async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
     let Pointer { tenant_id, event_id, target, name, priority, occurred_at, body, .. } = pointer;
+    let (subject_id, subject_version) = pointer.order;
     let Some(name) = name else {
         engine.0.metrics.left();
         let busy = engine.0.activity.begin();
@@ -122,13 +123,14 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
         name,
         priority,
         visibility: Visibility::Public,
-        subject_id: AnyId { prefix: "evt", uuid: event_id.uuid() },
+        subject_id: AnyId { prefix: "", uuid: subject_id },
+        subject_version,
         occurred_at,
         target,
         body,
         made_at: std::panic::Location::caller(),
     };
-    plan_pairs(engine, event, &pairs).await;
+    plan_pairs(engine, &directory, event, &pairs).await;
     engine.0.bus.wake(Topic::Dispatch);
     Ok(())
 }

@@ -15,15 +15,16 @@ use super::attempt::Made;
 use super::item::Item;
 use crate::delivery::{DeliveryEdge, DeliveryStatus};
 use crate::plan::{NextStep, Outcome};
-use crate::store::settle::{AttemptRow, DeliveryRow};
+use crate::store::health::Outcomes;
+use crate::store::settle::{AttemptRow, DeliveryRow, Postponed};
 use crate::store::{nodes, settle as rows, subscriptions};
 
 /// What there is to write.
 pub(super) enum Settled {
     /// An attempt was made, or found to be of no use.
     Attempted(Box<Made>),
-    /// A lane was full: the delivery waits in the database.
-    Parked(Item),
+    /// The delivery waits in the database until then.
+    Parked(Item, Timestamp),
     /// Nobody wants the event.
     Unwanted { tenant_id: TenantId, event_id: EventId, _busy: Busy },
 }
@@ -32,12 +33,33 @@ pub(super) enum Settled {
 #[derive(Default)]
 struct Batch {
     deliveries: Vec<DeliveryRow>,
+    /// Deliveries with a row that wait longer than it says.
+    postponed: Vec<Postponed>,
     attempts: Vec<AttemptRow>,
     pointers: Vec<(TenantId, EventId)>,
+    health: Outcomes,
     /// Deliveries with a row that this process is done with.
     done: Vec<DeliveryId>,
     busy: Vec<Settled>,
     next_due: Option<Timestamp>,
+}
+
+/// The rows of one batch, as they are written, again and again if need be.
+struct Rows {
+    deliveries: Vec<DeliveryRow>,
+    postponed: Vec<Postponed>,
+    attempts: Vec<AttemptRow>,
+    pointers: Vec<(TenantId, EventId)>,
+    health: Outcomes,
+}
+
+impl Rows {
+    fn is_empty(&self) -> bool {
+        self.deliveries.is_empty()
+            && self.postponed.is_empty()
+            && self.pointers.is_empty()
+            && self.health.is_empty()
+    }
 }
 
 impl Engine {
@@ -81,7 +103,7 @@ async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
     for settled in received {
         match settled {
             Settled::Attempted(made) => attempted(engine, &mut batch, made, pulse).await,
-            Settled::Parked(item) => parked(engine, &mut batch, item),
+            Settled::Parked(item, until) => parked(engine, &mut batch, item, until),
             Settled::Unwanted { tenant_id, event_id, .. } => {
                 batch.pointers.push((tenant_id, event_id));
                 batch.busy.push(settled);
@@ -95,6 +117,11 @@ async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
 async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
     if made.item.incarnation != engine.incarnation() {
         return;
+    }
+    if made.was_sent() {
+        let endpoint = (made.item.tenant_id, made.item.subscription_id);
+        let arrived = made.next == NextStep::Delivered;
+        batch.health.add(endpoint, arrived, made.started_at);
     }
     match made.next {
         NextStep::Delivered | NextStep::Wait { .. } => add(engine, batch, made),
@@ -119,6 +146,7 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
         reason: None,
         created_at: item.created_at,
         updated_at: engine.0.db.now(),
+        order: item.order,
     }
 }
 
@@ -174,16 +202,24 @@ fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
     batch.busy.push(Settled::Attempted(made));
 }
 
-fn parked(engine: &Engine, batch: &mut Batch, item: Item) {
-    let now = engine.0.db.now();
-    let row = DeliveryRow {
-        next_attempt_at: Some(now),
-        ..delivery_row(engine, &item, DeliveryStatus::Pending)
-    };
-    batch.next_due = earliest(batch.next_due, Some(now));
-    batch.deliveries.push(row);
+fn parked(engine: &Engine, batch: &mut Batch, item: Item, until: Timestamp) {
+    if item.incarnation != engine.incarnation() {
+        return;
+    }
+    batch.next_due = earliest(batch.next_due, Some(until));
+    if item.stored {
+        // Where it is due already, its row says so.
+        if until > engine.0.db.now() {
+            batch.postponed.push((item.tenant_id, item.delivery_id, until));
+        }
+    } else {
+        batch.deliveries.push(DeliveryRow {
+            next_attempt_at: Some(until),
+            ..delivery_row(engine, &item, DeliveryStatus::Pending)
+        });
+    }
     close(batch, &item);
-    batch.busy.push(Settled::Parked(item));
+    batch.busy.push(Settled::Parked(item, until));
 }
 
 fn close(batch: &mut Batch, item: &Item) {
@@ -201,27 +237,19 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 /// Writes a batch, again and again until the database takes it: outcomes are never dropped while
 /// this node may write them.
 async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
-    let Batch { deliveries, attempts, pointers, done, busy, next_due } = batch;
-    if deliveries.is_empty() && pointers.is_empty() {
-        let mut known = engine.deliveries();
-        for id in &done {
-            known.remove(id);
-        }
-        return;
-    }
+    let Batch { deliveries, postponed, attempts, pointers, health, done, busy, next_due } = batch;
+    let rows = Arc::new(Rows { deliveries, postponed, attempts, pointers, health });
     let incarnation = engine.incarnation();
-    let (deliveries, attempts) = (Arc::new(deliveries), Arc::new(attempts));
-    let pointers = Arc::new(pointers);
     let mut pause = Duration::from_millis(20);
-    while incarnation == engine.incarnation() {
+    while !rows.is_empty() && incarnation == engine.incarnation() {
         // A database that is away for a while is no reason for the watchdog to end the process.
         pulse.beat();
-        match write_once(engine, &deliveries, &attempts, &pointers).await {
+        match write_once(engine, &rows).await {
             Ok(true) => break,
             // Fenced: another node has taken over what this batch is about.
             Ok(false) => return,
             Err(error) => {
-                tracing::warn!(%error, rows = deliveries.len(), "outcomes wait to be written");
+                tracing::warn!(%error, rows = rows.deliveries.len(), "outcomes wait to be written");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
             }
@@ -229,14 +257,14 @@ async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
     }
     {
         let mut events = engine.events();
-        for (_, event_id) in pointers.iter() {
+        for (_, event_id) in &rows.pointers {
             events.remove(event_id);
         }
     }
     {
         let mut known = engine.deliveries();
         for id in &done {
-            known.remove(id);
+            known.finish(*id);
         }
     }
     drop(busy);
@@ -250,24 +278,19 @@ fn system(db: &Db) -> tidings_kernel::Ctx {
 }
 
 /// Writes a batch, unless this node was fenced.
-async fn write_once(
-    engine: &Engine,
-    deliveries: &Arc<Vec<DeliveryRow>>,
-    attempts: &Arc<Vec<AttemptRow>>,
-    pointers: &Arc<Vec<(TenantId, EventId)>>,
-) -> Result<bool, DbError> {
-    let (deliveries, attempts) = (Arc::clone(deliveries), Arc::clone(attempts));
-    let pointers = Arc::clone(pointers);
-    let engine_of_unit = engine.clone();
+async fn write_once(engine: &Engine, batch: &Arc<Rows>) -> Result<bool, DbError> {
+    let (engine_of_unit, batch) = (engine.clone(), Arc::clone(batch));
     let ctx = system(&engine.0.db);
-    let unit = work!([engine_of_unit, deliveries, attempts, pointers], |work| async move {
+    let unit = work!([engine_of_unit, batch], |work| async move {
         if !may_settle(&engine_of_unit, work).await? {
             return Ok(false);
         }
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
-        rows::deliveries(&mut writer, &deliveries).await?;
-        rows::attempts(&mut writer, &attempts).await?;
-        rows::drop_pointers(&mut writer, &pointers).await?;
+        rows::deliveries(&mut writer, &batch.deliveries).await?;
+        rows::postpone(&mut writer, &batch.postponed).await?;
+        rows::attempts(&mut writer, &batch.attempts).await?;
+        rows::drop_pointers(&mut writer, &batch.pointers).await?;
+        batch.health.write(&mut writer).await?;
         Ok::<bool, DbError>(true)
     });
     Ok(engine.0.db.write_bookkeeping(&ctx, unit).await?.into_inner())
@@ -357,7 +380,7 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
     let gone = made.next == NextStep::Gone && row.reason == Some("gone");
     // The end of what the engine says of itself is not told again: that would never end.
     let told = made.next == NextStep::Exhausted && !row.event_name.starts_with("webhook.");
-    let attempted = made.number > made.item.attempts;
+    let attempted = made.was_sent();
     let engine_of_unit = engine.clone();
     let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
     let unit = work!([engine_of_unit, row, attempt], |work| async move {

@@ -247,6 +247,7 @@ impl tidings_db::Stored for Repetition {
             reason: None,
             created_at: *created_at,
             updated_at: *created_at,
+            order: None,
         };
         settle::deliveries(writer, &[row]).await
     }

@@ -21,7 +21,9 @@ pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
 use schemas::Schemas;
-pub(crate) use upkeep::{count_event, expired_publications, forget_publications};
+pub(crate) use upkeep::{
+    count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
+};
 
 /// The webhooks domain's service.
 #[derive(Debug, Clone)]

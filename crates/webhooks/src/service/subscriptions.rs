@@ -11,11 +11,12 @@ use tidings_kernel::{
 use crate::commands::{CreateSubscription, UpdateSubscription, all};
 use crate::error::WebhookError;
 use crate::matching::Filters;
+use crate::plan::RetryPolicy;
 use crate::sealing::{seal_headers, seal_secret};
 use crate::service::Webhooks;
 use crate::signing::SigningSecret;
 use crate::store::{event_types, subscriptions};
-use crate::subscription::Subscription;
+use crate::subscription::{DeliveryOrder, Subscription};
 
 /// Seconds of an attempt where the owner does not say.
 const TIMEOUT_SECONDS: u32 = 15;
@@ -29,7 +30,7 @@ impl Webhooks {
     ) -> Result<(Subscription, SigningSecret), WebhookError> {
         let tenant_id = work.ctx().tenant_id;
         let mut errors = Vec::new();
-        let retry_policy = input.check(&mut errors);
+        let (retry_policy, ordering) = input.check(&mut errors);
         let events = self.filters(work, &input.events, &mut errors).await?;
         self.url(&input.url, &mut errors);
         refuse(errors)?;
@@ -49,6 +50,8 @@ impl Webhooks {
             header_names: input.headers.into_keys().collect(),
             retry_policy,
             timeout_seconds: input.timeout_seconds.unwrap_or(TIMEOUT_SECONDS),
+            rate_per_second: input.rate_per_second,
+            ordering,
             is_active: input.is_active.unwrap_or(true),
             disabled: None,
             secret: seal_secret(&self.vault, tenant_id, id, &secret),
@@ -72,7 +75,7 @@ impl Webhooks {
         let current = get(work, id).await?;
         expect(if_match, current.version)?;
         let mut errors = Vec::new();
-        let retry_policy = input.check(&mut errors);
+        let words = input.check(&mut errors);
         let events = match &input.events {
             Some(events) => self.filters(work, events, &mut errors).await?,
             None => current.events.clone(),
@@ -82,7 +85,7 @@ impl Webhooks {
         }
         refuse(errors)?;
         let now = work.now();
-        let next = self.merge(&current, input, (events, retry_policy));
+        let next = self.merge(&current, input, (events, words));
         match current.update(next, now) {
             Ok(change) => Ok(work.apply(change).await?),
             Err(unchanged) => Ok(*unchanged),
@@ -93,7 +96,10 @@ impl Webhooks {
         &self,
         current: &Subscription,
         input: UpdateSubscription,
-        (events, retry_policy): (Vec<String>, Option<crate::plan::RetryPolicy>),
+        (events, (retry_policy, ordering)): (
+            Vec<String>,
+            (Option<RetryPolicy>, Option<DeliveryOrder>),
+        ),
     ) -> Subscription {
         let mut next = current.clone();
         next.events = events;
@@ -105,6 +111,8 @@ impl Webhooks {
         }
         next.retry_policy = retry_policy.unwrap_or(next.retry_policy);
         next.timeout_seconds = input.timeout_seconds.unwrap_or(next.timeout_seconds);
+        next.rate_per_second = input.rate_per_second.over(next.rate_per_second);
+        next.ordering = ordering.unwrap_or(next.ordering);
         next.custom_metadata = input.custom_metadata.unwrap_or(next.custom_metadata);
         if let Some(is_active) = input.is_active {
             next.is_active = is_active;

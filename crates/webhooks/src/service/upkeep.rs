@@ -1,9 +1,12 @@
 //! What the domain's sweeps and reactions do.
 
-use tidings_db::{Db, DbError, Silent, UnitOfWork};
-use tidings_kernel::{TenantId, Timestamp};
+use tidings_db::{Db, DbError, Silent, UnitOfWork, Writer};
+use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
-use crate::store::{activity, event_types};
+use crate::error::WebhookError;
+use crate::health::{Told, Turn};
+use crate::store::{activity, event_types, health, subscriptions};
+use crate::subscription::Subscription;
 
 /// Counts one event of a type, in the unit of the reaction that takes it.
 pub(crate) async fn count_event(
@@ -28,4 +31,44 @@ pub(crate) async fn expired_publications(
 /// Forgets a few publications of one tenant.
 pub(crate) async fn forget_publications(work: &mut UnitOfWork) -> Result<(), DbError> {
     event_types::purge(work).await
+}
+
+/// Does what is to be done about an endpoint: tells its owner, or disables it.
+pub(crate) async fn tend_endpoint(
+    work: &mut UnitOfWork,
+    id: WebhookSubscriptionId,
+) -> Result<(), WebhookError> {
+    let (tenant_id, now) = (work.ctx().tenant_id, work.now());
+    let Some(health) = health::find(work.reader(), tenant_id, id).await? else { return Ok(()) };
+    let found = subscriptions::find(work.reader(), tenant_id, id).await?;
+    // One that was switched off, or is gone, begins anew if it ever sends again.
+    let Some(subscription) = found.filter(Subscription::sends) else {
+        return Ok(health::forget(&mut forgetting(work), tenant_id, id).await?);
+    };
+    let Some(turn) = health.turn(now) else { return Ok(()) };
+    let (told, change) = match turn {
+        Turn::Fail => (Told::Failing, subscription.endpoint_failing(&health, now)),
+        Turn::Recover => (Told::Well, subscription.endpoint_recovered(&health, now)),
+        Turn::Warn => (Told::Warned, subscription.endpoint_warned(&health, now)),
+        Turn::Disable => {
+            health::forget(&mut forgetting(work), tenant_id, id).await?;
+            work.apply(subscription.disable("failing", now)?).await?;
+            return Ok(());
+        }
+    };
+    work.apply(change).await?;
+    Ok(health::tell(&mut forgetting(work), &health.tell(told, now)).await?)
+}
+
+fn forgetting(work: &mut UnitOfWork) -> Writer<'_> {
+    work.silent(Silent::DeliveryBookkeeping)
+}
+
+/// The endpoints about which something may have to be done.
+pub(crate) async fn ill_endpoints(
+    db: &Db,
+    now: Timestamp,
+) -> Result<Vec<(TenantId, WebhookSubscriptionId)>, DbError> {
+    let mut session = db.read_across_tenants().await?;
+    health::ill(session.reader(), now).await
 }

@@ -2,12 +2,14 @@
 
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
+use tidings_events::Priority;
 use tidings_kernel::{
-    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid,
+    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
     WebhookSubscriptionId,
 };
 
 use crate::delivery::DeliveryStatus;
+use crate::engine::Order;
 
 tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
@@ -27,10 +29,22 @@ tidings_db::statements! {
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
         response_body FROM delivery_attempts WHERE tenant_id = $1 AND delivery_id = $2 \
         AND attempt > $3 ORDER BY attempt LIMIT $4";
+    /// What is due; of an object whose events wait for each other only the first, and that only
+    /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
-        d.event_name, d.attempts, d.created_at, p.body FROM deliveries d \
+        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body \
+        FROM deliveries d \
+        JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE d.next_attempt_at <= $1 AND (d.node_id = $2 OR $3) \
+        AND (d.order_key IS NULL OR (NOT EXISTS (SELECT 1 FROM deliveries b \
+            WHERE b.tenant_id = d.tenant_id AND b.subscription_id = d.subscription_id \
+            AND b.order_key = d.order_key AND b.order_version < d.order_version \
+            AND b.next_attempt_at IS NOT NULL) \
+        AND NOT EXISTS (SELECT 1 FROM events f \
+            JOIN dispatch q ON q.tenant_id = f.tenant_id AND q.event_id = f.id \
+            WHERE f.tenant_id = d.tenant_id AND f.subject_id = d.order_key \
+            AND f.subject_version < d.order_version))) \
         ORDER BY d.next_attempt_at LIMIT $4";
     across query NEXT_DUE = "SELECT MIN(next_attempt_at) FROM deliveries \
         WHERE next_attempt_at > $1";
@@ -133,6 +147,8 @@ pub(crate) struct DueDelivery {
     pub(crate) name: String,
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
+    pub(crate) order: Option<Order>,
+    pub(crate) priority: Priority,
     pub(crate) body: Bytes,
 }
 
@@ -147,6 +163,11 @@ impl FromRow for DueDelivery {
             name: row.take()?,
             attempts: row.take()?,
             created_at: row.take()?,
+            order: {
+                let (key, version): (Option<Uuid>, Option<Version>) = (row.take()?, row.take()?);
+                key.zip(version)
+            },
+            priority: row.word(Priority::find)?,
             body: row.take()?,
         })
     }

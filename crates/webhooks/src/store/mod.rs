@@ -3,6 +3,7 @@
 pub(crate) mod activity;
 pub(crate) mod deliveries;
 pub(crate) mod event_types;
+pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod pointers;

@@ -3,17 +3,19 @@
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::{CustomName, EventName, EventType, Priority};
-use tidings_kernel::{EventId, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
+use tidings_kernel::{EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId};
 
 tidings_db::statements! {
     across query NEXT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
-        e.name, e.priority, e.occurred_at, p.body FROM dispatch d \
+        e.name, e.priority, e.occurred_at, p.body, \
+        e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE (d.tenant_id, d.event_id) > ($1, $2) \
         ORDER BY d.tenant_id, d.event_id LIMIT $3";
     query OF_TENANT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
-        e.name, e.priority, e.occurred_at, p.body FROM dispatch d \
+        e.name, e.priority, e.occurred_at, p.body, \
+        e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE d.tenant_id = $1 ORDER BY d.event_id DESC LIMIT $2";
@@ -33,6 +35,8 @@ pub(crate) struct Pointer {
     pub(crate) priority: Priority,
     pub(crate) occurred_at: Timestamp,
     pub(crate) body: Bytes,
+    /// The object, and the event's place among its events.
+    pub(crate) order: (Uuid, Version),
 }
 
 /// The name of an event as the log has it. One that has left the catalog since is no type any more.
@@ -51,13 +55,10 @@ impl FromRow for Pointer {
             node_id: row.take()?,
             created_at: row.take()?,
             name: event_name(&row.take::<String>()?),
-            priority: row.word(|word| {
-                [Priority::High, Priority::Normal, Priority::Low]
-                    .into_iter()
-                    .find(|priority| priority.name() == word)
-            })?,
+            priority: row.word(Priority::find)?,
             occurred_at: row.take()?,
             body: row.take()?,
+            order: (row.take()?, row.take()?),
         })
     }
 }

@@ -7,12 +7,14 @@ use tidings_db::{DbError, ToValue, Value, Writer};
 use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::delivery::DeliveryStatus;
+use crate::engine::Order;
 
 tidings_db::statements! {
     insert DELIVERIES = "deliveries" (
         tenant_id uuid, id uuid, event_id uuid, subscription_id uuid, origin text,
         event_name text, status text, attempts int, next_attempt_at int, node_id uuid,
-        last_status int, last_error text, reason text, created_at int, updated_at int
+        last_status int, last_error text, reason text, created_at int, updated_at int,
+        order_key uuid, order_version int
     ), "ON CONFLICT (tenant_id, id) DO UPDATE SET status = excluded.status, \
         attempts = excluded.attempts, next_attempt_at = excluded.next_attempt_at, \
         last_status = excluded.last_status, last_error = excluded.last_error, \
@@ -23,6 +25,12 @@ tidings_db::statements! {
         tenant_id uuid, delivery_id uuid, attempt int, started_at int, duration int, status int,
         error text, response_headers text, response_body bytes, node_id uuid
     ), "ON CONFLICT (tenant_id, delivery_id, attempt) DO NOTHING";
+    bulk POSTPONE (uuid, uuid, int) =
+        "UPDATE deliveries SET next_attempt_at = $3 WHERE tenant_id = $1 AND id = $2 \
+            AND status IN ('pending', 'waiting')",
+        "UPDATE deliveries SET next_attempt_at = later.until_at \
+            FROM ROWS AS later(tenant_id, id, until_at) WHERE deliveries.tenant_id = later.tenant_id \
+            AND deliveries.id = later.id AND deliveries.status IN ('pending', 'waiting')";
     bulk DROP_POINTERS (uuid, uuid) =
         "DELETE FROM dispatch WHERE tenant_id = $1 AND event_id = $2",
         "DELETE FROM dispatch USING ROWS AS done(tenant_id, event_id) \
@@ -47,6 +55,7 @@ pub(crate) struct DeliveryRow {
     pub(crate) reason: Option<&'static str>,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
+    pub(crate) order: Option<Order>,
 }
 
 impl DeliveryRow {
@@ -67,6 +76,8 @@ impl DeliveryRow {
             self.reason.to_value(),
             self.created_at.to_value(),
             self.updated_at.to_value(),
+            self.order.map(|(key, _)| key).to_value(),
+            self.order.map(|(_, version)| version).to_value(),
         ]
     }
 }
@@ -119,6 +130,18 @@ pub(crate) async fn deliveries(
     }
     let rows: Vec<Vec<Value>> = furthest.into_values().map(DeliveryRow::values).collect();
     writer.execute_many(&DELIVERIES, &rows).await
+}
+
+/// A delivery that waits until then.
+pub(crate) type Postponed = (TenantId, DeliveryId, Timestamp);
+
+/// Lets deliveries wait longer; one that has ended stays as it is.
+pub(crate) async fn postpone(writer: &mut Writer<'_>, rows: &[Postponed]) -> Result<(), DbError> {
+    let rows: Vec<Vec<Value>> = rows
+        .iter()
+        .map(|(tenant_id, id, until)| vec![tenant_id.to_value(), id.to_value(), until.to_value()])
+        .collect();
+    writer.execute_many(&POSTPONE, &rows).await.map(|_| ())
 }
 
 /// Writes attempts; one that is there already stays as it is.

@@ -7,30 +7,31 @@ use tidings_kernel::{
 };
 
 use crate::plan::RetryPolicy;
-use crate::subscription::{Disabled, Sealed, Subscription};
+use crate::subscription::{DeliveryOrder, Disabled, Sealed, Subscription};
 
 tidings_db::statements! {
     command INSERT = "INSERT INTO webhook_subscriptions (tenant_id, id, url, events, description, \
         headers, header_names, retry_policy, timeout_seconds, is_active, secret, \
-        custom_metadata, created_at, updated_at, version) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)";
+        custom_metadata, created_at, updated_at, version, rate_per_second, ordering) \
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
     command UPDATE = "UPDATE webhook_subscriptions SET url = $3, events = $4, description = $5, \
         headers = $6, header_names = $7, retry_policy = $8, timeout_seconds = $9, \
         is_active = $10, disabled_at = $11, disabled_reason = $12, secret = $13, \
         previous_secret = $14, previous_until = $15, custom_metadata = $16, updated_at = $17, \
-        deleted_at = $18, version = $19 WHERE tenant_id = $1 AND id = $2 AND version = $20";
+        deleted_at = $18, version = $19, rate_per_second = $21, ordering = $22 \
+        WHERE tenant_id = $1 AND id = $2 AND version = $20";
     command BUMP = "INSERT INTO webhook_generations (tenant_id, generation, changed_at) \
         VALUES ($1, 1, $2) ON CONFLICT (tenant_id) DO UPDATE \
         SET generation = webhook_generations.generation + 1, changed_at = excluded.changed_at";
     query GET = "SELECT tenant_id, id, url, events, description, headers, header_names, \
         retry_policy, timeout_seconds, is_active, disabled_at, disabled_reason, secret, \
         previous_secret, previous_until, custom_metadata, created_at, updated_at, deleted_at, \
-        version FROM webhook_subscriptions \
+        version, rate_per_second, ordering FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL";
     query LIST = "SELECT tenant_id, id, url, events, description, headers, header_names, \
         retry_policy, timeout_seconds, is_active, disabled_at, disabled_reason, secret, \
         previous_secret, previous_until, custom_metadata, created_at, updated_at, deleted_at, \
-        version FROM webhook_subscriptions WHERE tenant_id = $1 AND deleted_at IS NULL \
+        version, rate_per_second, ordering FROM webhook_subscriptions WHERE tenant_id = $1 AND deleted_at IS NULL \
         AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query COUNT = "SELECT COUNT(*) FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND deleted_at IS NULL";
@@ -67,6 +68,8 @@ impl FromRow for Subscription {
             updated_at: row.take()?,
             deleted_at: row.take()?,
             version: row.take()?,
+            rate_per_second: row.take()?,
+            ordering: row.word(DeliveryOrder::find)?,
         })
     }
 }
@@ -89,7 +92,9 @@ impl Stored for Subscription {
                 json(&self.custom_metadata),
                 self.created_at,
                 self.updated_at,
-                self.version
+                self.version,
+                self.rate_per_second,
+                self.ordering.as_str()
             ];
             writer.execute(&INSERT, args).await?
         } else {
@@ -128,7 +133,9 @@ async fn update(
         subscription.updated_at,
         subscription.deleted_at,
         version,
-        expected
+        expected,
+        subscription.rate_per_second,
+        subscription.ordering.as_str()
     ];
     writer.execute(&UPDATE, args).await
 }

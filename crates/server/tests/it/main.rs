@@ -12,3 +12,5 @@ mod publishing;
 mod scenarios;
 mod statements;
 mod subscriptions;
+mod tour;
+mod twins;

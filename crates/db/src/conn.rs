@@ -1,13 +1,31 @@
 //! One connection of either engine, and the statements that run on it.
 
+use std::sync::Arc;
+
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio_postgres::error::SqlState;
 
 use crate::pg_value::{PgColumn, PgValue};
 use crate::{Bulk, DbError, Isolation, Row, Statement, Value};
 
+/// Is told of everything that is about to run, for the test that runs it again among the rows of
+/// two tenants. Nobody observes in production.
+#[doc(hidden)]
+pub trait Observer: Send + Sync {
+    /// A statement; a bulk is told row by row.
+    fn statement(&self, name: &'static str, args: &[Value]);
+    /// Text without parameters: a savepoint of SQLite's writer, a session's settings.
+    fn control(&self, text: &str);
+}
+
+/// A connection, and who observes it.
+pub(crate) struct Conn {
+    pub(crate) link: Link,
+    observer: Option<Arc<dyn Observer>>,
+}
+
 /// A connection of either engine.
-pub(crate) enum Conn {
+pub(crate) enum Link {
     /// SQLite: statements run at once, on the thread that asks.
     Sqlite(Box<rusqlite::Connection>),
     /// PostgreSQL: statements go over the wire.
@@ -103,14 +121,25 @@ impl PgConn {
 }
 
 impl Conn {
+    pub(crate) fn new(link: Link, observer: Option<Arc<dyn Observer>>) -> Self {
+        Self { link, observer }
+    }
+
+    fn observe(&self, statement: &Statement, args: &[Value]) {
+        if let Some(observer) = &self.observer {
+            observer.statement(statement.name, args);
+        }
+    }
+
     pub(crate) async fn query(
         &mut self,
         statement: &Statement,
         args: &[Value],
     ) -> Result<Vec<Row>, DbError> {
-        match self {
-            Self::Sqlite(conn) => sqlite_query(conn, statement, args),
-            Self::Postgres(conn) => conn.query(statement, args).await,
+        self.observe(statement, args);
+        match &mut self.link {
+            Link::Sqlite(conn) => sqlite_query(conn, statement, args),
+            Link::Postgres(conn) => conn.query(statement, args).await,
         }
     }
 
@@ -119,9 +148,10 @@ impl Conn {
         statement: &Statement,
         args: &[Value],
     ) -> Result<u64, DbError> {
-        match self {
-            Self::Sqlite(conn) => sqlite_execute(conn, statement, args),
-            Self::Postgres(conn) => conn.execute(statement, args).await,
+        self.observe(statement, args);
+        match &mut self.link {
+            Link::Sqlite(conn) => sqlite_execute(conn, statement, args),
+            Link::Postgres(conn) => conn.execute(statement, args).await,
         }
     }
 
@@ -133,15 +163,16 @@ impl Conn {
         if rows.is_empty() {
             return Ok(0);
         }
-        match self {
-            Self::Sqlite(conn) => {
+        rows.iter().for_each(|row| self.observe(bulk.statement(), row));
+        match &mut self.link {
+            Link::Sqlite(conn) => {
                 let mut changed = 0;
                 for row in rows {
                     changed += sqlite_execute(conn, bulk.statement(), row)?;
                 }
                 Ok(changed)
             }
-            Self::Postgres(conn) => conn.execute_many(bulk.statement(), rows).await,
+            Link::Postgres(conn) => conn.execute_many(bulk.statement(), rows).await,
         }
     }
 
@@ -152,7 +183,7 @@ impl Conn {
         isolation: Isolation,
         tenant: &str,
     ) -> Result<(), DbError> {
-        let Self::Postgres(conn) = self else { return Ok(()) };
+        let Link::Postgres(conn) = &mut self.link else { return Ok(()) };
         conn.in_transaction = true;
         let level = match isolation {
             Isolation::Serializable => "SERIALIZABLE",
@@ -166,7 +197,7 @@ impl Conn {
 
     /// Ends a transaction that [`Conn::begin`] began.
     pub(crate) async fn end(&mut self, text: &str) -> Result<(), DbError> {
-        let Self::Postgres(conn) = self else { return Ok(()) };
+        let Link::Postgres(conn) = &mut self.link else { return Ok(()) };
         // PostgreSQL answers COMMIT after a failed statement with a rollback, and no error.
         let hollow = conn.failed && text == "COMMIT";
         let ended = conn.control(if hollow { "ROLLBACK" } else { text }).await;
@@ -179,9 +210,12 @@ impl Conn {
 
     /// Runs text that takes no parameters: transaction control, session settings.
     pub(crate) async fn control(&mut self, text: &str) -> Result<(), DbError> {
-        match self {
-            Self::Sqlite(conn) => sqlite_control(conn, text),
-            Self::Postgres(conn) => conn.control(text).await,
+        if let Some(observer) = &self.observer {
+            observer.control(text);
+        }
+        match &mut self.link {
+            Link::Sqlite(conn) => sqlite_control(conn, text),
+            Link::Postgres(conn) => conn.control(text).await,
         }
     }
 }

@@ -29,8 +29,8 @@ use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use rand::Rng;
@@ -39,10 +39,12 @@ use tidings_kernel::{
     Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, Uuid, limits,
 };
 
-use conn::{Conn, PgConn};
+use conn::{Conn, Link, PgConn};
 use engine::postgres::Postgres;
 use engine::sqlite::{Job, Reply, Sqlite};
 
+#[doc(hidden)]
+pub use conn::Observer;
 pub use engine::sqlite::{Lane, WriterMode};
 pub use error::DbError;
 pub use event_log::ALL as EVENT_LOG_STATEMENTS;
@@ -154,6 +156,7 @@ struct Inner {
     sinks: std::sync::RwLock<Vec<Arc<dyn CommitSink>>>,
     node: std::sync::RwLock<Uuid>,
     livemodes: std::sync::Mutex<HashMap<TenantId, bool>>,
+    observer: OnceLock<Arc<dyn Observer>>,
 }
 
 /// Tenants whose mode is remembered.
@@ -207,6 +210,7 @@ impl Db {
             sinks: std::sync::RwLock::default(),
             node: std::sync::RwLock::new(Uuid::nil()),
             livemodes: std::sync::Mutex::default(),
+            observer: OnceLock::new(),
         })))
     }
 
@@ -244,6 +248,12 @@ impl Db {
     /// Adds somebody who is handed what was committed.
     pub fn add_sink(&self, sink: Arc<dyn CommitSink>) {
         self.0.sinks.write().unwrap_or_else(std::sync::PoisonError::into_inner).push(sink);
+    }
+
+    /// Sets who is told of every statement, once.
+    #[doc(hidden)]
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.observer.set(observer);
     }
 
     /// Sets the node that dispatch pointers are born leased to.
@@ -382,10 +392,12 @@ impl Db {
         let node = self.node();
         let inner = Arc::clone(&self.0);
         Box::new(move |conn| {
-            let mut work = UnitOfWork::new(Conn::Sqlite(conn), ctx, node);
+            let mut work = UnitOfWork::new(inner.conn(Link::Sqlite(conn)), ctx, node);
             let result = run_inline(&mut work, &run);
             let (conn, events) = work.into_parts();
-            let Conn::Sqlite(conn) = conn else { unreachable!("a SQLite unit keeps its engine") };
+            let Link::Sqlite(conn) = conn.link else {
+                unreachable!("a SQLite unit keeps its engine")
+            };
             let reply: Reply = Box::new(move |flushed| {
                 let answer = match (flushed, result) {
                     (Ok(()), Ok(value)) => {
@@ -422,7 +434,7 @@ impl Db {
                 Isolation::ReadCommitted => postgres.reserved().await,
             };
             let client = client.map_err(E::from)?;
-            let conn = Conn::Postgres(Box::new(PgConn::new(client)));
+            let conn = self.0.conn(Link::Postgres(Box::new(PgConn::new(client))));
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
             work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
             let failure = match run_and_record(&mut work, &run).await {
@@ -459,10 +471,12 @@ impl Db {
                     .map_err(|_| DbError::Unavailable("the database is closed".to_owned()))?;
                 permit.forget();
                 let conn = sqlite.take_reader();
-                Conn::Sqlite(conn.ok_or_else(|| DbError::Unavailable("no reader".to_owned()))?)
+                let conn = conn.ok_or_else(|| DbError::Unavailable("no reader".to_owned()))?;
+                self.0.conn(Link::Sqlite(conn))
             }
             Engine::Postgres(postgres) => {
-                let mut conn = Conn::Postgres(Box::new(PgConn::new(postgres.connection().await?)));
+                let link = Link::Postgres(Box::new(PgConn::new(postgres.connection().await?)));
+                let mut conn = self.0.conn(link);
                 let settings = format!(
                     "SET default_transaction_read_only = on; SET tidings.tenant = '{}'",
                     tenant_setting(tenant_id)
@@ -484,7 +498,8 @@ impl Db {
         match (self.0.lease_clock, &self.0.engine) {
             (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(self.now()),
             (LeaseClock::Database, Engine::Postgres(postgres)) => {
-                let mut conn = Conn::Postgres(Box::new(PgConn::new(postgres.reserved().await?)));
+                let link = Link::Postgres(Box::new(PgConn::new(postgres.reserved().await?)));
+                let mut conn = self.0.conn(link);
                 Reader { conn: &mut conn }.scalar(&SERVER_TIME, &[]).await
             }
         }
@@ -502,38 +517,13 @@ impl Db {
             sqlite.close();
         }
     }
-
-    /// Prepares a statement and says how many parameters and columns it has, for the test that
-    /// does so with every statement on both engines.
-    #[doc(hidden)]
-    pub async fn describe(&self, statement: &Statement) -> Result<(usize, Vec<String>), DbError> {
-        match &self.0.engine {
-            Engine::Sqlite(sqlite) => {
-                let conn = sqlite.take_reader();
-                let conn = conn.ok_or_else(|| DbError::Unavailable("no reader".to_owned()))?;
-                let described = conn
-                    .prepare(statement.sqlite())
-                    .map(|prepared| {
-                        let names = prepared.column_names();
-                        let names = names.into_iter().map(str::to_owned).collect();
-                        (prepared.parameter_count(), names)
-                    })
-                    .map_err(conn::sqlite_error);
-                sqlite.give_back(conn);
-                described
-            }
-            Engine::Postgres(postgres) => {
-                let client = postgres.connection().await?;
-                let prepared =
-                    client.prepare(statement.postgres()).await.map_err(conn::pg_error)?;
-                let names = prepared.columns().iter().map(|c| c.name().to_owned()).collect();
-                Ok((prepared.params().len(), names))
-            }
-        }
-    }
 }
 
 impl Inner {
+    fn conn(&self, link: Link) -> Conn {
+        Conn::new(link, self.observer.get().cloned())
+    }
+
     fn hand_over(&self, events: &[CommittedEvent]) {
         if events.is_empty() {
             return;
@@ -622,7 +612,7 @@ impl ReadSession {
 
 impl Drop for ReadSession {
     fn drop(&mut self) {
-        if let (Some(Conn::Sqlite(conn)), Engine::Sqlite(sqlite)) =
+        if let (Some(Conn { link: Link::Sqlite(conn), .. }), Engine::Sqlite(sqlite)) =
             (self.conn.take(), &self.db.0.engine)
         {
             sqlite.give_back(conn);

@@ -11,7 +11,7 @@ use tidings_kernel::{
     TenantId, Timestamp, Version, WebhookSubscriptionId,
 };
 
-use crate::conn::Conn;
+use crate::conn::{Conn, Link};
 use crate::event_log;
 use crate::{Bulk, Command, DbError, FromRow, Query, Reader, Value};
 
@@ -282,7 +282,7 @@ impl UnitOfWork {
 
     /// Whether the function failed only because others came in between.
     pub(crate) fn conflicted(&self) -> bool {
-        self.stale || matches!(&self.conn, Conn::Postgres(conn) if conn.conflicted)
+        self.stale || matches!(&self.conn.link, Link::Postgres(conn) if conn.conflicted)
     }
 
     /// Writes the events and pointers: the last thing before the commit.

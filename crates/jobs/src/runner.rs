@@ -109,6 +109,11 @@ impl Runner {
         tasks.supervise("reactions", move |pulse| runner.clone().reactions_loop(pulse));
     }
 
+    /// Gives back what this node alone may do, so that another need not wait for the leases' end.
+    pub async fn release(&self) -> Result<(), DbError> {
+        self.0.leases.release().await
+    }
+
     /// Gives positions to everything that waits for one, as the leased sequencer does.
     pub async fn run_sequencer(&self) -> Result<usize, DbError> {
         let mut placed = 0;

@@ -168,6 +168,9 @@ impl App {
         self.probes.drain();
         self.engine.drain().await;
         self.tasks.end().await;
+        if let Err(error) = self.runner.release().await {
+            tracing::warn!(%error, "other nodes wait until the leases end");
+        }
         self.db.close();
     }
 }

@@ -20,6 +20,7 @@ use tokio::net::TcpListener;
 use crate::postgres::{self, Database};
 use crate::receiver::Receiver;
 use crate::scratch::ScratchDir;
+use crate::statements::StatementLog;
 
 /// The operator's key of every test.
 const OPERATOR: &str = "operator-key-of-the-tests-0123456789";
@@ -62,6 +63,19 @@ impl CommitSink for Recorder {
     }
 }
 
+/// Opens a database as every test does.
+pub(crate) async fn open(location: Location, clock: &Arc<TestClock>) -> Db {
+    let options = Options {
+        location,
+        clock: Arc::clone(clock) as Arc<dyn Clock>,
+        seed: IdSeed::from_number(7),
+        lease_clock: LeaseClock::Application,
+        writer: WriterMode::Thread,
+        on_fatal: Arc::new(|error| panic!("a flush failed: {error}")),
+    };
+    Db::open(options).await.unwrap()
+}
+
 /// The whole program on one engine.
 pub struct TestApp {
     /// The application.
@@ -73,7 +87,7 @@ pub struct TestApp {
     recorder: Arc<Recorder>,
     stop: tidings_bus::Shutdown,
     _scratch: ScratchDir,
-    _database: Option<Database>,
+    database: Option<Database>,
 }
 
 impl std::fmt::Debug for TestApp {
@@ -102,6 +116,14 @@ impl TestApp {
 
     /// Starts an application. None where there is no PostgreSQL to start it on.
     pub async fn start(engine: TestEngine) -> Option<Self> {
+        Self::start_observed(engine, None).await
+    }
+
+    /// The same, and writes down every statement that runs.
+    pub async fn start_observed(
+        engine: TestEngine,
+        log: Option<Arc<StatementLog>>,
+    ) -> Option<Self> {
         let scratch = ScratchDir::new();
         let (location, database) = match engine {
             TestEngine::Sqlite => (Location::Sqlite(scratch.path().join("tidings.db")), None),
@@ -112,16 +134,10 @@ impl TestApp {
             }
         };
         let clock = Arc::new(TestClock::at(START));
-        let db = Db::open(Options {
-            location,
-            clock: Arc::clone(&clock) as Arc<dyn Clock>,
-            seed: IdSeed::from_number(7),
-            lease_clock: LeaseClock::Application,
-            writer: WriterMode::Thread,
-            on_fatal: Arc::new(|error| panic!("a flush failed: {error}")),
-        })
-        .await
-        .unwrap();
+        let db = open(location, &clock).await;
+        if let Some(log) = log {
+            db.observe(log);
+        }
         let recorder = Arc::new(Recorder::default());
         db.add_sink(Arc::clone(&recorder) as Arc<dyn CommitSink>);
         let policy = Policy { allow_loopback: true, ..Policy::default() };
@@ -141,7 +157,12 @@ impl TestApp {
         let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
         app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
         let operator = Client::new(base).with_key(OPERATOR);
-        Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, _database: database })
+        Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, database })
+    }
+
+    /// Where the database is, if it is on PostgreSQL.
+    pub fn database_url(&self) -> Option<&str> {
+        self.database.as_ref().map(|database| database.url.as_str())
     }
 
     /// A client without a credential.

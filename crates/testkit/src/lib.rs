@@ -19,11 +19,15 @@ mod app;
 pub mod postgres;
 mod receiver;
 mod scratch;
+mod statements;
+mod twins;
 
 pub use app::{Emission, Tenant, TestApp, TestEngine};
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
+pub use statements::{Description, Ran, StatementLog};
 pub use tidings_client::{Answer, Client};
+pub use twins::{Twins, sabotaged};
 
 /// Writes each story once and runs it on SQLite and on PostgreSQL.
 ///

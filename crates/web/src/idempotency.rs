@@ -19,9 +19,10 @@ tidings_db::statements! {
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
     across query EXPIRED = "SELECT tenant_id, MIN(created_at) FROM idempotent_replies \
         WHERE created_at < $1 GROUP BY tenant_id LIMIT 100";
-    command PURGE = "DELETE FROM idempotent_replies WHERE tenant_id = $1 AND idempotency_key IN \
-        (SELECT idempotency_key FROM idempotent_replies WHERE tenant_id = $1 AND created_at < $2 \
-        LIMIT $3) AND created_at < $2";
+    command PURGE = "DELETE FROM idempotent_replies WHERE tenant_id = $1 \
+        AND (principal, route, idempotency_key) IN \
+        (SELECT principal, route, idempotency_key FROM idempotent_replies \
+        WHERE tenant_id = $1 AND created_at < $2 LIMIT $3)";
 }
 
 /// A key, in its scope: tenant, principal, method and path.

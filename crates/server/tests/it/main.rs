@@ -13,3 +13,5 @@ mod publishing;
 mod scenarios;
 mod statements;
 mod subscriptions;
+mod tour;
+mod twins;

@@ -47,7 +47,11 @@ async fn by_operator(app: &TestApp, acme: &Tenant, verb: &str) {
 
 /// Drives the public API until the type's condition occurs.
 #[expect(clippy::too_many_lines, reason = "one arm for each type, and nothing else")]
-fn scenario<'a>(event_type: EventType, app: &'a TestApp, acme: &'a Tenant) -> Scenario<'a> {
+pub(crate) fn scenario<'a>(
+    event_type: EventType,
+    app: &'a TestApp,
+    acme: &'a Tenant,
+) -> Scenario<'a> {
     use EventType as E;
     Box::pin(async move {
         match event_type {

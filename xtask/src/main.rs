@@ -14,6 +14,7 @@ mod postgres;
 mod server;
 mod test;
 mod tidy;
+mod verifier;
 mod workspace;
 
 use std::process::ExitCode;

@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::server::Server;
-use crate::{machine, workspace};
+use crate::{machine, verifier, workspace};
 
 /// Where tests find a PostgreSQL server on which they may create databases.
 const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
@@ -20,7 +20,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         None => Some(Cluster::start(&Server::find_or_install()?)?),
     };
     let mut runner = workspace::cargo();
-    runner.arg("test");
+    runner.arg("test").env(verifier::VARIABLE, verifier::find_or_install()?);
     if !selects_packages(arguments) {
         runner.arg("--workspace");
     }

@@ -102,6 +102,11 @@ impl TestApp {
 
     /// Starts an application. None where there is no PostgreSQL to start it on.
     pub async fn start(engine: TestEngine) -> Option<Self> {
+        Self::start_at(engine, START).await
+    }
+
+    /// Starts one whose clock stands at another instant.
+    pub async fn start_at(engine: TestEngine, instant: Timestamp) -> Option<Self> {
         let scratch = ScratchDir::new();
         let (location, database) = match engine {
             TestEngine::Sqlite => (Location::Sqlite(scratch.path().join("tidings.db")), None),
@@ -111,7 +116,7 @@ impl TestApp {
                 (Location::Postgres { url, connections: 6 }, Some(database))
             }
         };
-        let clock = Arc::new(TestClock::at(START));
+        let clock = Arc::new(TestClock::at(instant));
         let db = Db::open(Options {
             location,
             clock: Arc::clone(&clock) as Arc<dyn Clock>,

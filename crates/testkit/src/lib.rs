@@ -16,11 +16,13 @@
 )]
 
 mod app;
+mod given;
 pub mod postgres;
 mod receiver;
 mod scratch;
 
 pub use app::{Emission, Tenant, TestApp, TestEngine};
+pub use given::given;
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
 pub use tidings_client::{Answer, Client};

@@ -4,6 +4,7 @@
 mod api;
 mod customers;
 mod deliveries;
+mod foreign_library;
 mod idempotency;
 mod identity;
 mod isolation;

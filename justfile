@@ -3,6 +3,8 @@ default:
     @just --list
 test *args:
     cargo xtask test {{args}}
+crash *args:
+    cargo xtask crash {{args}}
 ci:
     cargo xtask ci
 gen *args:

@@ -6,6 +6,7 @@
 
 mod ci;
 mod cluster;
+mod crash;
 mod failure;
 mod generate;
 mod interrupts;
@@ -14,6 +15,7 @@ mod postgres;
 mod server;
 mod test;
 mod tidy;
+mod verifier;
 mod workspace;
 
 use std::process::ExitCode;
@@ -24,6 +26,7 @@ const USAGE: &str = "\
 usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
+  crash [--rounds N]               kill the binary under load, on both engines; 200 times
   postgres                         keep a throw-away PostgreSQL running until Ctrl-C
   gen [--check]                    write, or compare, the files derived from the program
   tidy                             check what the compiler and clippy cannot
@@ -46,6 +49,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     };
     match command.as_str() {
         "test" => test::run(rest),
+        "crash" => crash::run(rest),
         "postgres" => postgres::run(),
         "gen" => generate::run(rest),
         "tidy" => Ok(tidy::run()),

@@ -1,12 +1,12 @@
 //! `cargo xtask test`: the tests, with everything they need.
 
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 
 use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::server::Server;
-use crate::{machine, workspace};
+use crate::{machine, verifier, workspace};
 
 /// Where tests find a PostgreSQL server on which they may create databases.
 const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
@@ -14,21 +14,35 @@ const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut interrupts = Interrupts::listen()?;
     machine::provide_c_compiler()?;
-    // Held until the runner has ended: dropping it removes the cluster.
-    let cluster = match std::env::var_os(SERVER_URL_VARIABLE) {
-        Some(_) => None,
-        None => Some(Cluster::start(&Server::find_or_install()?)?),
-    };
+    let database = Database::provide()?;
     let mut runner = workspace::cargo();
-    runner.arg("test");
+    runner.arg("test").env(verifier::VARIABLE, verifier::find_or_install()?);
     if !selects_packages(arguments) {
         runner.arg("--workspace");
     }
     runner.args(arguments);
-    if let Some(cluster) = &cluster {
-        runner.env(SERVER_URL_VARIABLE, cluster.url());
-    }
+    database.hand_to(&mut runner);
     interrupts.run(&mut runner)
+}
+
+/// The tests' PostgreSQL: the caller's, or a cluster that is removed when this is dropped. It must
+/// be held until the runner has ended.
+pub(crate) struct Database(Option<Cluster>);
+
+impl Database {
+    pub(crate) fn provide() -> Result<Self, Failure> {
+        Ok(Self(match std::env::var_os(SERVER_URL_VARIABLE) {
+            Some(_) => None,
+            None => Some(Cluster::start(&Server::find_or_install()?)?),
+        }))
+    }
+
+    /// Tells a runner where it is.
+    pub(crate) fn hand_to(&self, runner: &mut Command) {
+        if let Some(cluster) = &self.0 {
+            runner.env(SERVER_URL_VARIABLE, cluster.url());
+        }
+    }
 }
 
 /// Whether the arguments name packages themselves; cargo lets `--workspace` win over `--package`.

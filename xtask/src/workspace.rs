@@ -17,3 +17,9 @@ pub(crate) fn cargo() -> Command {
     command.current_dir(root());
     command
 }
+
+/// The folder for what is built.
+pub(crate) fn target() -> PathBuf {
+    // A relative name is relative to where the cargo that runs this task was called, as here.
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}

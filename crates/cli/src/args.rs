@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use clap::builder::BoolishValueParser;
 use clap::{Args as ClapArgs, Parser, Subcommand};
 use ipnet::IpNet;
 use tidings_server::Settings;
@@ -15,8 +16,12 @@ pub(crate) struct Args {
     #[arg(long, env = "TIDINGS_LOG", default_value = "info", global = true)]
     pub(crate) log: String,
     /// Logs as JSON, a line each.
-    #[arg(long, env = "TIDINGS_LOG_JSON", value_parser = clap::builder::BoolishValueParser::new(), global = true)]
-    pub(crate) log_json: bool,
+    #[arg(
+        long, env = "TIDINGS_LOG_JSON", global = true, value_name = "true|false",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+    )]
+    pub(crate) log_json: Option<bool>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -86,8 +91,12 @@ pub(crate) struct SettingsArgs {
     #[arg(long, env = "TIDINGS_DATABASE_CONNECTIONS", value_name = "N")]
     database_connections: Option<usize>,
     /// Open loopback to webhooks, and nothing else; for a receiver on this machine
-    #[arg(long, env = "TIDINGS_DEV", value_parser = clap::builder::BoolishValueParser::new())]
-    dev: bool,
+    #[arg(
+        long, env = "TIDINGS_DEV", value_name = "true|false",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+    )]
+    dev: Option<bool>,
     /// A listener of its own for /metrics, without a key
     #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "ADDR:PORT")]
     metrics_listen: Option<SocketAddr>,
@@ -122,7 +131,7 @@ impl SettingsArgs {
             listen: self.listen,
             database: self.database,
             database_connections: self.database_connections,
-            dev: self.dev.then_some(true),
+            dev: self.dev,
             metrics_listen: self.metrics_listen,
             allow_private: self.allow_private,
             operator_key: self.operator_key,
@@ -164,4 +173,28 @@ pub(crate) struct DemoArgs {
     /// End after the first webhook has arrived.
     #[arg(long)]
     pub(crate) once: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn is_dev(flags: &[&str]) -> Option<bool> {
+        let line = ["tidings", "serve"].into_iter().chain(flags.iter().copied());
+        let args = Args::try_parse_from(line).ok()?;
+        let Command::Serve(settings) = args.command else { return None };
+        let file: Settings = Settings { dev: Some(true), ..Settings::default() };
+        Some(settings.into_settings().ok()?.over(file).is_dev())
+    }
+
+    #[test]
+    fn a_flag_switches_off_what_the_file_switches_on() {
+        assert_eq!(is_dev(&[]), Some(true));
+        assert_eq!(is_dev(&["--dev=false"]), Some(false));
+        assert_eq!(is_dev(&["--dev=true"]), Some(true));
+        assert_eq!(is_dev(&["--dev"]), Some(true));
+        assert_eq!(is_dev(&["--dev", "--data", "there"]), Some(true));
+        assert_eq!(is_dev(&["--dev=perhaps"]), None);
+        assert_eq!(is_dev(&["--dev", "false"]), None, "a word that stands alone is no value");
+    }
 }

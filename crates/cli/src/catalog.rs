@@ -4,21 +4,23 @@ use serde_json::{Value, json};
 use tidings_events::{EventType, Payload, PayloadVisitor, Visibility, data_schema};
 
 use crate::Failure;
+use crate::say::say;
 
 /// Every type, a line each.
-pub(crate) fn list() {
+pub(crate) fn list() -> Result<(), Failure> {
     for event_type in EventType::ALL {
         let visibility = match event_type.visibility() {
             Visibility::Public => "public",
             Visibility::Internal => "internal",
         };
-        println!(
+        say!(
             "{:<40} v{} {:<6} {visibility}",
             event_type.name(),
             event_type.version(),
             event_type.priority().name(),
-        );
+        )?;
     }
+    Ok(())
 }
 
 struct Show(Value);
@@ -41,6 +43,5 @@ pub(crate) fn show(name: &str) -> Result<(), Failure> {
         .ok_or_else(|| format!("there is no event type {name}; `tidings events list` shows all"))?;
     let mut shown = Show(Value::Null);
     event_type.visit(&mut shown);
-    println!("{:#}", shown.0);
-    Ok(())
+    say!("{:#}", shown.0)
 }

@@ -9,6 +9,8 @@ use tokio::sync::mpsc;
 use crate::Failure;
 use crate::args::DemoArgs;
 use crate::listen;
+use crate::say::say;
+use crate::signals::Signals;
 
 /// Starts a server and a receiver, changes a customer, and shows the webhook that arrives.
 pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
@@ -16,6 +18,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
         std::env::temp_dir().join(format!("tidings-demo-{}", std::process::id()))
     });
     let settings = Settings { data: Some(data.clone()), dev: Some(true), ..Settings::default() };
+    let signals = Signals::listen()?;
     let listener = TcpListener::bind(args.listen).await?;
     let base = format!("http://{}", listener.local_addr()?);
     let app = App::open(&settings).await?;
@@ -26,7 +29,7 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     let stop = Shutdown::new();
     let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
     app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
-    let told = tell(&client, args.once).await;
+    let told = tell(&client, args.once, signals).await;
     stop.cancel();
     app.close().await;
     if args.data.is_none() {
@@ -35,16 +38,16 @@ pub(crate) async fn run(args: DemoArgs) -> Result<(), Failure> {
     told
 }
 
-async fn tell(operator: &Client, once: bool) -> Result<(), Failure> {
+async fn tell(operator: &Client, once: bool, mut signals: Signals) -> Result<(), Failure> {
     let tenant = operator.post("/api/v1/tenants", &json!({"name": "Demo"})).await?;
     let key = tenant.text("/api_key");
-    println!("1. a tenant: {}", tenant.text("/id"));
+    say!("1. a tenant: {}", tenant.text("/id"))?;
 
     let receiver = TcpListener::bind("127.0.0.1:0").await?;
     let address = receiver.local_addr()?;
     let client = operator.with_key(&key);
     let (id, secret) = listen::subscribe(&client, address, &["customer.*".to_owned()]).await?;
-    println!("2. a receiver at http://{address}/, subscribed to customer.* as {id}");
+    say!("2. a receiver at http://{address}/, subscribed to customer.* as {id}")?;
     let (seen, mut events) = mpsc::channel(64);
     let router = listen::router(Some(&secret), seen)?;
     crate::serve::spawn(async move {
@@ -55,24 +58,24 @@ async fn tell(operator: &Client, once: bool) -> Result<(), Failure> {
     let customer =
         json!({"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"});
     let made = client.post("/api/v1/customers", &customer).await?;
-    println!("3. a customer: {} {}", made.status, made.text("/id"));
+    say!("3. a customer: {} {}", made.status, made.text("/id"))?;
     if !made.status.is_success() {
         return Err(made.text("/detail").into());
     }
     let arrived = tokio::time::timeout(std::time::Duration::from_secs(20), events.recv()).await;
-    if !matches!(arrived, Ok(Some(_))) {
+    if !matches!(arrived, Ok(Some(Ok(_)))) {
         return Err("no webhook arrived within 20 seconds".into());
     }
-    println!("\n4. the webhook above arrived, its signature verified");
+    say!("\n4. the webhook above arrived, its signature verified")?;
     if once {
         return Ok(());
     }
-    println!("\nNow you:\n\n  curl -X POST {}/api/v1/customers \\", operator.base());
-    println!("    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\");
-    println!(
+    say!("\nNow you:\n\n  curl -X POST {}/api/v1/customers \\", operator.base())?;
+    say!("    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\")?;
+    say!(
         "    -d '{{\"email\":\"grace@example.com\",\"first_name\":\"Grace\",\"last_name\":\"Hopper\"}}'"
-    );
-    println!("\nThe API: {}/docs — end with Ctrl-C.", operator.base());
-    tokio::signal::ctrl_c().await?;
+    )?;
+    say!("\nThe API: {}/docs — end with Ctrl-C.", operator.base())?;
+    signals.next().await;
     Ok(())
 }

@@ -4,31 +4,34 @@ use tidings_kernel::Timestamp;
 use tidings_server::{App, Diagnosis, Settings};
 
 use crate::Failure;
+use crate::say::say;
 
 /// Looks at the installation. Fails where something is not well.
 pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
     let Diagnosis { engine, server_runs, backlog, schedules, parked, now } =
         App::diagnose(settings).await?;
-    println!("database      {engine}, schema up to date");
-    println!("server        {}", if server_runs { "running" } else { "not running" });
-    println!("undispatched  {} events{}", backlog.pointers, since(backlog.oldest_pointer, now));
-    println!("waiting       {} deliveries{}", backlog.waiting, next(backlog.next_due, now));
+    say!("database      {engine}, schema up to date")?;
+    say!("server        {}", if server_runs { "running" } else { "not running" })?;
+    say!("undispatched  {} events{}", backlog.pointers, since(backlog.oldest_pointer, now))?;
+    say!("waiting       {} deliveries{}", backlog.waiting, next(backlog.next_due, now))?;
     for (name, started, until, fenced) in &backlog.nodes {
         let state = match (fenced, *until < now) {
             (true, _) => "ended",
             (false, true) => "silent",
             (false, false) => "alive",
         };
-        println!("node          {name}, since {started}: {state}");
+        say!("node          {name}, since {started}: {state}")?;
     }
     for job in &schedules {
         let last = job.last_ended_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-        println!(
+        say!(
             "schedule      {}: every {:?}, last {last}, next {}",
-            job.name, job.every, job.due_at
-        );
+            job.name,
+            job.every,
+            job.due_at
+        )?;
         if let Some(error) = &job.last_error {
-            println!("              last error: {error}");
+            say!("              last error: {error}")?;
         }
     }
     let mut ill = Vec::new();
@@ -44,11 +47,11 @@ pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
         ill.push("events wait for dispatch and no server runs; start one".to_owned());
     }
     if ill.is_empty() {
-        println!("all is well");
+        say!("all is well")?;
         return Ok(());
     }
     for line in &ill {
-        println!("not well      {line}");
+        say!("not well      {line}")?;
     }
     Err(format!("{} things are not well", ill.len()).into())
 }

@@ -17,44 +17,64 @@ use tokio::sync::mpsc;
 
 use crate::Failure;
 use crate::args::ListenArgs;
+use crate::say::say;
+use crate::signals::Signals;
 
 /// A receiver: verifies, prints, and tells of each genuine webhook.
 #[derive(Clone)]
 pub(crate) struct Receiver {
     secret: Option<Arc<SigningSecret>>,
-    seen: mpsc::Sender<Value>,
+    seen: Seen,
 }
 
-/// Listens until Ctrl-C.
+/// Is told of each genuine webhook, and of the end of whoever reads what is printed.
+pub(crate) type Seen = mpsc::Sender<Result<Value, Failure>>;
+
+/// Listens until it is told to end, and ends the subscription that it has made.
 pub(crate) async fn run(args: ListenArgs) -> Result<(), Failure> {
+    // Before anything is made that must be ended.
+    let mut signals = Signals::listen()?;
     let listener = TcpListener::bind(args.listen).await?;
     let address = listener.local_addr()?;
-    let (subscription, secret) = match (&args.secret, &args.api_key) {
-        (Some(secret), _) => (None, Some(secret.clone())),
-        (None, Some(key)) => {
-            let client = Client::new(&args.server).with_key(key);
-            let (id, secret) = subscribe(&client, address, &args.events).await?;
-            println!("subscribed as {id} to {}", args.events.join(", "));
-            (Some((client, id)), Some(secret))
+    let (secret, api_key) = (args.secret.as_deref(), args.api_key.as_deref());
+    let Some(key) = api_key.filter(|_| secret.is_none()) else {
+        if secret.is_none() {
+            say!("no secret: nothing is verified; give --secret or --api-key")?;
         }
-        (None, None) => (None, None),
+        return receive_on(listener, secret, &mut signals).await;
     };
-    if secret.is_none() {
-        println!("no secret: nothing is verified; give --secret or --api-key");
-    }
-    println!("listening on http://{address}/ — end with Ctrl-C");
+    let client = Client::new(&args.server).with_key(key);
+    let (id, secret) = subscribe(&client, address, &args.events).await?;
+    let received = async {
+        say!("subscribed as {id} to {}", args.events.join(", "))?;
+        receive_on(listener, Some(&secret), &mut signals).await
+    };
+    let received = received.await;
+    client.delete(&format!("/api/v1/webhooks/subscriptions/{id}")).await?;
+    received?;
+    say!("the subscription {id} is ended")
+}
+
+/// Receives until a signal arrives, or nobody reads what is printed.
+async fn receive_on(
+    listener: TcpListener,
+    secret: Option<&str>,
+    signals: &mut Signals,
+) -> Result<(), Failure> {
+    say!("listening on http://{}/ — end with Ctrl-C", listener.local_addr()?)?;
     let (seen, mut events) = mpsc::channel(64);
-    let router = router(secret.as_deref(), seen)?;
+    let router = router(secret, seen)?;
+    let heard = async {
+        while let Some(event) = events.recv().await {
+            event?;
+        }
+        Ok::<_, Failure>(())
+    };
     tokio::select! {
-        served = axum::serve(listener, router) => served?,
-        () = async { while events.recv().await.is_some() {} } => {}
-        _ = tokio::signal::ctrl_c() => {}
+        served = axum::serve(listener, router) => Ok(served?),
+        heard = heard => heard,
+        () = signals.next() => Ok(()),
     }
-    if let Some((client, id)) = subscription {
-        client.delete(&format!("/api/v1/webhooks/subscriptions/{id}")).await?;
-        println!("the subscription {id} is ended");
-    }
-    Ok(())
 }
 
 /// Subscribes a receiver at this address; gives the subscription's id and secret.
@@ -76,7 +96,7 @@ pub(crate) async fn subscribe(
 }
 
 /// The receiver as a service.
-pub(crate) fn router(secret: Option<&str>, seen: mpsc::Sender<Value>) -> Result<Router, Failure> {
+pub(crate) fn router(secret: Option<&str>, seen: Seen) -> Result<Router, Failure> {
     let secret = secret.map(SigningSecret::parse).transpose()?.map(Arc::new);
     Ok(Router::new().fallback(post(receive)).with_state(Receiver { secret, seen }))
 }
@@ -100,13 +120,15 @@ async fn receive(
         Ok(verdict) => {
             let event: Value = serde_json::from_slice(&body).unwrap_or_default();
             let name = event["type"].as_str().unwrap_or("unknown");
-            println!("\n── {name}  {id}  [{verdict}]\n{event:#}");
+            let said = say!("\n── {name}  {id}  [{verdict}]\n{event:#}");
             // Nobody may be counting.
-            let _ = receiver.seen.try_send(event);
+            let _ = receiver.seen.try_send(said.map(|()| event));
             (StatusCode::OK, "ok\n")
         }
         Err(error) => {
-            println!("\n── refused  {id}  [{error}]");
+            if let Err(closed) = say!("\n── refused  {id}  [{error}]") {
+                let _ = receiver.seen.try_send(Err(closed));
+            }
             (StatusCode::UNAUTHORIZED, "the signature does not fit\n")
         }
     }

@@ -1,5 +1,4 @@
 //! The binary `tidings`: serve, migrate, doctor, and client commands.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line prints")]
 
 mod args;
 mod catalog;
@@ -7,13 +6,16 @@ mod coverage;
 mod demo;
 mod doctor;
 mod listen;
+mod say;
 mod serve;
+mod signals;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command, EventsCommand, OperatorKeyCommand};
+use say::{aside, say};
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -28,12 +30,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// What a shell says of a process that wrote to a pipe without a reader.
+const CLOSED: u8 = 141;
+
 /// What went wrong, with its causes, in one line for each.
-fn fail(error: &dyn std::error::Error) -> ExitCode {
-    eprintln!("tidings: {error}");
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    if error.is::<say::Closed>() {
+        return ExitCode::from(CLOSED);
+    }
+    aside(format_args!("tidings: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {
-        eprintln!("  because: {error}");
+        aside(format_args!("  because: {error}"));
         cause = error.source();
     }
     ExitCode::FAILURE
@@ -43,8 +51,12 @@ fn fail(error: &dyn std::error::Error) -> ExitCode {
 fn logs(args: &Args) {
     let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    if args.log_json {
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        // A line that cannot be written would be complained of with `eprintln!`, which panics.
+        .log_internal_errors(false);
+    if args.log_json.unwrap_or(false) {
         logs.json().init();
     } else {
         logs.with_target(false).init();
@@ -58,25 +70,17 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Serve(settings) => serve::run(settings.into_settings()?).await,
         Command::Migrate(settings) => {
             let engine = tidings_server::App::migrate(&settings.into_settings()?).await?;
-            println!("the {engine} database is up to date");
-            Ok(())
+            say!("the {engine} database is up to date")
         }
         Command::Doctor(settings) => doctor::run(&settings.into_settings()?).await,
         Command::OperatorKey(OperatorKeyCommand::Rotate(settings)) => {
             let settings = settings.into_settings()?;
             let key = tidings_server::App::rotate_operator_key(&settings).await?;
-            println!("operator key: {}", key.expose());
-            Ok(())
+            say!("operator key: {}", key.expose())
         }
-        Command::Events(EventsCommand::List) => {
-            catalog::list();
-            Ok(())
-        }
+        Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
-        Command::Coverage { json } => {
-            coverage::print(json);
-            Ok(())
-        }
+        Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Demo(options) => demo::run(options).await,
     }

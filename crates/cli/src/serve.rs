@@ -5,6 +5,7 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::Failure;
+use crate::say::say;
 
 /// Between "not ready" and the end of the listener.
 const NOTICE: std::time::Duration = std::time::Duration::from_millis(300);
@@ -16,7 +17,14 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
     let address = listener.local_addr()?;
     let app = App::open(&settings).await?;
-    greet(&settings, &app, address);
+    // Who reads the greeting may be gone; the server is for others.
+    if let Err(error) = greet(&settings, &app, address) {
+        tracing::warn!(
+            error,
+            "the greeting could not be printed; if a new operator key was in it, replace that with \
+             `tidings operator-key rotate`"
+        );
+    }
     if let Some(metrics) = settings.metrics_listen {
         let listener =
             TcpListener::bind(metrics).await.map_err(|error| StartError::Listen(metrics, error))?;
@@ -32,17 +40,15 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) {
+fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) -> Result<(), Failure> {
     if let Some(key) = &app.new_operator_key {
-        println!("operator key (shown this once): {}", key.expose());
+        say!("operator key (shown this once): {}", key.expose())?;
     }
     if settings.is_dev() {
-        println!(
-            "development mode: webhooks may go to this machine's loopback, nowhere else private"
-        );
+        say!("development mode: webhooks may go to this machine's loopback, nowhere else private")?;
     }
-    println!("tidings listens on http://{address} with {}", app.db.engine_name());
-    println!("api: http://{address}/docs");
+    say!("tidings listens on http://{address} with {}", app.db.engine_name())?;
+    say!("api: http://{address}/docs")
 }
 
 /// A token that SIGTERM or SIGINT cancels; the second of them ends the process.

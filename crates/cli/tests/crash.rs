@@ -4,10 +4,9 @@
 //! `TIDINGS_CRASH_ROUNDS` says how often; 20 unless told.
 #![expect(clippy::unwrap_used, reason = "a crash run that cannot go on fails, with the reason")]
 
+mod server;
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -20,7 +19,8 @@ use serde_json::{Value, json};
 use tidings_testkit::{Client, ScratchDir, postgres};
 use tokio::net::TcpListener;
 
-const OPERATOR: &str = "operator-key-of-the-crash-run-0123456789";
+use server::{OPERATOR, free_port, start};
+
 /// Clients that make customers at the same time.
 const CLIENTS: u32 = 8;
 
@@ -59,38 +59,6 @@ async fn receive(
     } else {
         StatusCode::OK
     }
-}
-
-struct Server {
-    child: Child,
-    client: Client,
-}
-
-/// Starts the real binary and waits until it is ready.
-async fn start(data: &Path, address: SocketAddr, database: Option<&str>) -> Server {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
-    command
-        .args(["serve", "--dev", "--log", "warn", "--data"])
-        .arg(data)
-        .args(["--listen", &address.to_string()])
-        .env("TIDINGS_OPERATOR_KEY", OPERATOR)
-        .stdout(Stdio::null());
-    if let Some(database) = database {
-        command.args(["--database", database]);
-    }
-    let child = command.spawn().unwrap();
-    let client = Client::new(format!("http://{address}"));
-    let began = Instant::now();
-    while !client.get("/readyz").await.is_ok_and(|answer| answer.status.is_success()) {
-        assert!(began.elapsed() < Duration::from_secs(20), "the server does not become ready");
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    Server { child, client }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> SocketAddr {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Makes customers until told to stop; gives the ids that were accepted.

@@ -71,7 +71,7 @@ impl Credentials {
         Ok(())
     }
 
-    fn is_operator(&self, digest: &[u8; 32]) -> bool {
+    pub(crate) fn is_operator(&self, digest: &[u8; 32]) -> bool {
         let operator = self.operator.read().unwrap_or_else(PoisonError::into_inner);
         operator.is_some_and(|known| equal(&known, digest))
     }

@@ -116,12 +116,25 @@ impl TestApp {
 
     /// Starts an application. None where there is no PostgreSQL to start it on.
     pub async fn start(engine: TestEngine) -> Option<Self> {
-        Self::start_observed(engine, None).await
+        Self::start_with(engine, START, None).await
     }
 
-    /// The same, and writes down every statement that runs.
+    /// Starts one whose clock stands at another instant.
+    pub async fn start_at(engine: TestEngine, instant: Timestamp) -> Option<Self> {
+        Self::start_with(engine, instant, None).await
+    }
+
+    /// The same as [`TestApp::start`], and writes down every statement that runs.
     pub async fn start_observed(
         engine: TestEngine,
+        log: Option<Arc<StatementLog>>,
+    ) -> Option<Self> {
+        Self::start_with(engine, START, log).await
+    }
+
+    async fn start_with(
+        engine: TestEngine,
+        instant: Timestamp,
         log: Option<Arc<StatementLog>>,
     ) -> Option<Self> {
         let scratch = ScratchDir::new();
@@ -133,7 +146,7 @@ impl TestApp {
                 (Location::Postgres { url, connections: 6 }, Some(database))
             }
         };
-        let clock = Arc::new(TestClock::at(START));
+        let clock = Arc::new(TestClock::at(instant));
         let db = open(location, &clock).await;
         if let Some(log) = log {
             db.observe(log);

@@ -16,6 +16,7 @@
 )]
 
 mod app;
+mod given;
 pub mod postgres;
 mod receiver;
 mod scratch;
@@ -23,6 +24,7 @@ mod statements;
 mod twins;
 
 pub use app::{Emission, Tenant, TestApp, TestEngine};
+pub use given::given;
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
 pub use statements::{Description, Ran, StatementLog};

@@ -4,11 +4,12 @@
 //! one for the run. Each test takes an empty database from it and drops it at its end. The schema is
 //! not copied from a template: the program migrates what it opens, and tests should see that.
 
-use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio_postgres::NoTls;
 use url::Url;
+
+use crate::given::given;
 
 const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
 
@@ -59,32 +60,12 @@ impl Drop for Database {
     }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "the test run says through the environment where its server is"
-)]
 fn server_url() -> Option<Url> {
-    static EXPLAINED: Once = Once::new();
-    match std::env::var(SERVER_URL_VARIABLE) {
-        Ok(url) => match Url::parse(&url) {
-            Ok(url) => Some(url),
-            Err(error) => panic!("{SERVER_URL_VARIABLE} is not a URL: {error}"),
-        },
-        Err(error) => {
-            let missing = format!(
-                "PostgreSQL is not tested: {SERVER_URL_VARIABLE} names no server ({error}); \
-                 `cargo xtask test` starts one"
-            );
-            assert!(std::env::var_os("CI").is_none(), "{missing}");
-            EXPLAINED.call_once(|| explain(&missing));
-            None
-        }
+    let url = given(SERVER_URL_VARIABLE, "PostgreSQL")?;
+    match Url::parse(&url) {
+        Ok(url) => Some(url),
+        Err(error) => panic!("{SERVER_URL_VARIABLE} is not a URL: {error}"),
     }
-}
-
-#[expect(clippy::print_stderr, reason = "who runs the tests by hand must see what was left out")]
-fn explain(sentence: &str) {
-    eprintln!("{sentence}");
 }
 
 /// The names are our own, so they need no quoting.

@@ -35,6 +35,13 @@ impl Identity {
             })
             .await?;
         self.credentials.load_operator().await?;
+        if was_chosen && !self.credentials.is_operator(&digest) {
+            tracing::warn!(
+                "the operator key given to this start is not the one that is stored, and opens \
+                 nothing: only the first start takes one. Give the stored one or none; or stop every \
+                 server and run `tidings operator-key rotate` with the given one, which stores it"
+            );
+        }
         Ok((set.into_inner() && !was_chosen).then_some(key))
     }
 

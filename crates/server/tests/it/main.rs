@@ -5,6 +5,7 @@ mod api;
 mod customers;
 mod deliveries;
 mod flow;
+mod foreign_library;
 mod idempotency;
 mod identity;
 mod isolation;

@@ -1,0 +1,144 @@
+//! The real binary, as a shell and a terminal treat it.
+#![expect(clippy::unwrap_used, reason = "a command that cannot be run fails, with the reason")]
+
+mod server;
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::process::{Child, Command, Output, Stdio};
+
+use serde_json::json;
+use tidings_testkit::{Client, ScratchDir};
+
+use server::{OPERATOR, free_port, start, wait_until_ready};
+
+/// What a shell says of a process that wrote to a pipe without a reader.
+const CLOSED: i32 = 141;
+
+fn tidings(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidings"));
+    command.args(arguments);
+    command
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn signal(child: &Child, name: &str) {
+    let kill = format!("kill -s {name} {}", child.id());
+    assert!(Command::new("/bin/sh").args(["-c", &kill]).status().unwrap().success());
+}
+
+#[test]
+fn a_closed_pipe_is_the_end_and_not_a_fault() {
+    for command in [
+        &["events", "list"][..],
+        &["events", "show", "customer.created"],
+        &["coverage"],
+        &["coverage", "--json"],
+        &["listen", "--listen", "127.0.0.1:0"],
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let Output { status, stderr, .. } =
+            tidings(command).stdout(writer).stderr(Stdio::piped()).output().unwrap();
+        assert_eq!(status.code(), Some(CLOSED), "{command:?}: {}", text(&stderr));
+        assert_eq!(text(&stderr), "", "{command:?}");
+    }
+}
+
+#[test]
+fn a_fault_with_nobody_to_tell_is_still_a_fault() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let status = tidings(&["events", "show", "no.such.type"]).stderr(writer).status().unwrap();
+    assert_eq!(status.code(), Some(1));
+}
+
+/// Starts a receiver that subscribes by itself, and waits until it listens.
+fn listen(client: &Client, key: &str) -> (Child, BufReader<std::process::ChildStdout>) {
+    let mut child = tidings(&["listen", "--listen", "127.0.0.1:0", "--server", client.base()])
+        .env("TIDINGS_API_KEY", key)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap());
+    let mut line = String::new();
+    while !line.starts_with("listening") {
+        line.clear();
+        assert!(lines.read_line(&mut line).unwrap() > 0, "the receiver ended");
+    }
+    (child, lines)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_ends_its_subscription_however_it_is_ended() {
+    let scratch = ScratchDir::new();
+    let server = start(&scratch.path().join("data"), free_port(), None).await;
+    let operator = server.client.with_key(OPERATOR);
+    let tenant = operator.post("/api/v1/tenants", &json!({"name": "Acme"})).await.unwrap();
+    let key = tenant.text("/api_key");
+    let client = server.client.with_key(&key);
+    let subscriptions = async || {
+        let list = client.get("/api/v1/webhooks/subscriptions").await.unwrap().json();
+        list["data"].as_array().unwrap().len()
+    };
+    for name in ["INT", "TERM", "HUP"] {
+        let (mut receiver, mut lines) = listen(&server.client, &key);
+        assert_eq!(subscriptions().await, 1, "{name}");
+        signal(&receiver, name);
+        let mut said = String::new();
+        lines.read_to_string(&mut said).unwrap();
+        assert!(receiver.wait().unwrap().success(), "{name}");
+        assert!(said.contains("is ended"), "{name}: {said}");
+        assert_eq!(subscriptions().await, 0, "{name}");
+    }
+
+    // Nobody reads on: it ends by itself when it has something to say.
+    let (mut receiver, lines) = listen(&server.client, &key);
+    drop(lines);
+    let ada = json!({"email": "ada@example.com", "first_name": "Ada", "last_name": "Lovelace"});
+    client.post("/api/v1/customers", &ada).await.unwrap();
+    assert_eq!(receiver.wait().unwrap().code(), Some(CLOSED));
+    assert_eq!(subscriptions().await, 0);
+}
+
+/// Starts a server with this operator's key, ends it when it is ready, and gives what it logged.
+async fn log_of_a_start(data: &Path, operator_key: &str) -> String {
+    let address = free_port();
+    let child = tidings(&["serve", "--listen", &address.to_string(), "--data"])
+        .arg(data)
+        .env("TIDINGS_OPERATOR_KEY", operator_key)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut server = wait_until_ready(child, address).await;
+    signal(&server.child, "TERM");
+    let mut log = String::new();
+    server.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    log
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_key_that_is_not_taken_is_told_of() {
+    let scratch = ScratchDir::new();
+    let data = scratch.path().join("data");
+    let told = "only the first start takes one";
+    let other = "another-operator-key-of-the-tests-0123456789";
+    assert!(!log_of_a_start(&data, OPERATOR).await.contains(told));
+    assert!(!log_of_a_start(&data, OPERATOR).await.contains(told));
+    let log = log_of_a_start(&data, other).await;
+    assert!(log.contains(told) && !log.contains(other), "{log}");
+
+    // What the line says to do helps.
+    let rotated = tidings(&["operator-key", "rotate", "--data"])
+        .arg(&data)
+        .env("TIDINGS_OPERATOR_KEY", other)
+        .output()
+        .unwrap();
+    assert!(rotated.status.success(), "{}", text(&rotated.stderr));
+    assert!(!log_of_a_start(&data, other).await.contains(told));
+}

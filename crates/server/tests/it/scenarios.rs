@@ -148,7 +148,8 @@ pub(crate) fn scenario<'a>(
             }
             E::WebhookEndpointFailing => drop(failing(app, acme).await),
             E::WebhookEndpointRecovered => {
-                failing(app, acme).await.always(Script::status(200));
+                let hook = failing(app, acme).await;
+                hook.always(Script::status(200));
                 for _ in 0..3 {
                     app.advance(Duration::from_mins(10)).await;
                 }

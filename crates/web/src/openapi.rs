@@ -168,7 +168,7 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
 }
 
 fn idempotency_parameter(op: &Op) -> Option<Value> {
-    (op.method == http::Method::POST && op.access != Access::Public).then(|| {
+    (op.method != http::Method::GET && op.access != Access::Public).then(|| {
         json!({
             "in": "header", "name": "Idempotency-Key", "required": false,
             "description": "The same key and body get the first answer again, for 48 hours.",

@@ -32,8 +32,6 @@ pub const GROUP_TIME_MAX: Duration = Duration::from_millis(10);
 pub const WRITER_QUEUE_MAX: usize = 4_096;
 /// Rows that one purge or sweep takes in one unit.
 pub const SWEEP_ROWS_MAX: i64 = 500;
-/// Rows that one unit of bulk work takes, so that a request never waits long behind it.
-pub const BULK_ROWS_MAX: usize = 200;
 /// Keys of an object's `metadata`.
 pub const METADATA_KEYS_MAX: usize = 50;
 /// Characters of a `metadata` key.
@@ -72,15 +70,11 @@ pub const ENGINE_QUEUE_MAX: usize = 20_000;
 pub const SETTLE_BATCH_MAX: usize = 512;
 /// How long an outcome waits for others to be written with.
 pub const SETTLE_WAIT: Duration = Duration::from_millis(5);
-/// Retries that are due within this time wait in memory; later ones in the database.
-pub const NEAR_RETRY: Duration = Duration::from_mins(1);
 /// A node says that it lives.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A node that has not said so for this long is dead, and is fenced.
 pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
 /// The longest wait that a receiver can ask for with `Retry-After`.
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
-/// What is kept of a receiver's answer, in bytes.
-pub const REPLY_BYTES_KEPT: usize = 16 * 1024;
 /// Graceful drain after a first termination signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(25);

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use http::{Method, Response};
 use serde::Serialize;
 use tidings_events::EventType;
-use tidings_kernel::{Problem, limits};
+use tidings_kernel::{Problem, RequestId, limits};
 use utoipa::ToSchema;
 
 use crate::answer::{Answer, Changed, List, Origin, Rendered};
@@ -167,9 +167,32 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
         Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
     {
+        self.push::<I, V, _, _, _>(op, handler, |answer, request_id| {
+            let Answer { view, version } = answer;
+            let rendered = Rendered::of(http::StatusCode::OK, Some(&view), version);
+            render::response(rendered, request_id)
+        });
+    }
+
+    /// Describes an operation and adds it: its input is read, then its handler runs, and `answer`
+    /// makes a response of what that gave.
+    fn push<I, V, A, F, Fut>(
+        &mut self,
+        op: Op,
+        handler: F,
+        answer: impl Fn(A, RequestId) -> Response<Bytes> + Send + Sync + Copy + 'static,
+    ) where
+        I: Input + 'static,
+        V: ToSchema,
+        A: Send,
+        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+        Fut: Future<Output = Result<A, Problem>> + Send + 'static,
+    {
         let mut described = Described::default();
         I::describe(&mut described);
-        described.answer::<V>(Part::Json);
+        if op.status != 204 {
+            described.answer::<V>(Part::Json);
+        }
         let state = self.state.clone();
         let run: Run = Arc::new(move |call: Call| {
             let (state, handler) = (state.clone(), handler.clone());
@@ -180,10 +203,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                     Err(problem) => Err(problem),
                 };
                 match answered {
-                    Ok(Answer { view, version }) => {
-                        let rendered = Rendered::of(http::StatusCode::OK, Some(&view), version);
-                        render::response(rendered, request_id)
-                    }
+                    Ok(answered) => answer(answered, request_id),
                     Err(problem) => render::problem_response(&problem, request_id),
                 }
             })
@@ -249,45 +269,26 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             "{}: a change says what it emits, or why nothing",
             op.id
         );
-        let mut described = Described::default();
-        I::describe(&mut described);
-        if op.status != 204 {
-            described.answer::<V>(Part::Json);
-        }
-        let state = self.state.clone();
         let (emits, id) = (op.emits, op.id);
-        let run: Run = Arc::new(move |call: Call| {
-            let (state, handler) = (state.clone(), handler.clone());
-            Box::pin(async move {
-                let request_id = call.ctx.request_id;
-                let answered = match I::read(&call) {
-                    Ok(input) => handler(state, call, input).await,
-                    Err(problem) => Err(problem),
-                };
-                match answered {
-                    Ok(Changed { origin: Origin::Fresh(committed), .. }) => {
-                        for event_type in committed.event_types() {
-                            debug_assert!(emits.contains(&event_type), "{id} emits {event_type}");
-                        }
-                        render::response(committed.into_inner(), request_id)
+        self.push::<I, V, _, _, _>(
+            op,
+            handler,
+            move |changed: Changed<V>, request_id| match changed.origin {
+                Origin::Fresh(committed) => {
+                    for event_type in committed.event_types() {
+                        debug_assert!(emits.contains(&event_type), "{id} emits {event_type}");
                     }
-                    Ok(Changed { origin: Origin::Replayed(rendered), .. }) => {
-                        replayed(rendered, request_id)
-                    }
-                    Err(problem) => render::problem_response(&problem, request_id),
+                    render::response(committed.into_inner(), request_id)
                 }
-            })
-        });
-        self.registered.push(Registered { op, described, run });
+                Origin::Replayed(rendered) => replayed(rendered, request_id),
+            },
+        );
         self
     }
 }
 
 /// The first answer to a key, given again.
-pub(crate) fn replayed(
-    rendered: Rendered,
-    request_id: tidings_kernel::RequestId,
-) -> Response<Bytes> {
+pub(crate) fn replayed(rendered: Rendered, request_id: RequestId) -> Response<Bytes> {
     let mut response = render::response(rendered, request_id);
     response.headers_mut().insert(render::REPLAYED, http::HeaderValue::from_static("true"));
     response

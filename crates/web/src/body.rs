@@ -108,17 +108,39 @@ pub(crate) fn parse_query<T: DeserializeOwned>(query: &str) -> Result<T, Problem
         .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "after"))
         .collect();
     let text = serde_urlencoded::to_string(&rest).unwrap_or_default();
-    serde_urlencoded::from_str(&text).map_err(|error| {
-        let text = error.to_string();
-        let quoted = text.split('`').nth(1).unwrap_or_default();
-        let (code, message) = if text.starts_with("unknown field") {
-            let known = text.split_once("expected ").map_or("none", |(_, known)| known);
-            ("unknown_parameter", format!("there is no such parameter; known are: {known}"))
-        } else {
-            ("invalid", text.clone())
-        };
-        Problem::invalid_field(format!("?{quoted}"), code, message)
-    })
+    let parsed = url::form_urlencoded::parse(text.as_bytes());
+    serde_path_to_error::deserialize(serde_urlencoded::Deserializer::new(parsed))
+        .map_err(|error| query_fault(&error, &rest))
+}
+
+/// Names the parameter. Its value may be anything, and is not repeated.
+fn query_fault(
+    error: &serde_path_to_error::Error<serde_urlencoded::de::Error>,
+    pairs: &[(String, String)],
+) -> Problem {
+    use serde_path_to_error::Segment;
+    let text = error.inner().to_string();
+    let parameter = error.path().iter().find_map(|segment| match segment {
+        Segment::Map { key } => Some(key.as_str()),
+        Segment::Seq { .. } | Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    // What is missing or there twice is on no path, but named.
+    let on_no_path = text.starts_with("missing field") || text.starts_with("duplicate field");
+    let named = on_no_path.then(|| text.split('`').nth(1)).flatten();
+    let parameter = parameter.or(named);
+    let parameter = parameter.unwrap_or_default();
+    let mut sent = pairs.iter().filter(|(name, _)| name == parameter).map(|(_, value)| value);
+    let (_, code, message) = data_fault(&text, String::new());
+    let (code, message) = match code {
+        "unknown_field" => ("unknown_parameter", message.replacen("field", "parameter", 1)),
+        "duplicate_field" => ("duplicate_parameter", message),
+        "required" => (code, "this parameter is needed".to_owned()),
+        "invalid" if sent.any(|value| message.contains(value.as_str())) => {
+            (code, "this value cannot be read".to_owned())
+        }
+        _ => (code, message),
+    };
+    Problem::invalid_field(format!("?{parameter}"), code, message)
 }
 
 /// The pairs of a query string.
@@ -129,6 +151,8 @@ pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Problem> {
 
 #[cfg(test)]
 mod tests {
+    use tidings_kernel::Timestamp;
+
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
@@ -176,6 +200,42 @@ mod tests {
                 assert_eq!(first.code, code, "{body}");
             }
         }
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(deny_unknown_fields)]
+    #[expect(dead_code, reason = "only the refusals are tested")]
+    struct Filter {
+        state: State,
+        least: Option<u32>,
+        since: Option<Timestamp>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    #[serde(rename_all = "snake_case")]
+    enum State {
+        Open,
+    }
+
+    #[test]
+    fn a_fault_of_the_query_names_the_parameter_and_repeats_no_value() {
+        for (query, pointer, code) in [
+            ("", "?state", "required"),
+            ("state=s3cret", "?state", "unknown_value"),
+            ("state=open&least=s3cret", "?least", "invalid"),
+            ("state=open&least=-1", "?least", "invalid"),
+            ("state=open&since=s3cret", "?since", "invalid"),
+            ("state=open&else=s3cret", "?else", "unknown_parameter"),
+            ("state=open&state=open", "?state", "duplicate_parameter"),
+            ("limit=1&cursor=2&after=3&state=open&x%2Fy=s3cret", "?x/y", "unknown_parameter"),
+        ] {
+            let problem = parse_query::<Filter>(query).unwrap_err();
+            assert_eq!(problem.kind, ProblemKind::Invalid, "{query}");
+            let fault = &problem.errors[0];
+            assert_eq!((fault.pointer.as_str(), fault.code.as_ref()), (pointer, code), "{query}");
+            assert!(!format!("{problem:?}").contains("s3cret"), "{problem:?}");
+        }
+        assert!(parse_query::<Filter>("state=open&limit=1&since=2026-11-23T12:00:00Z").is_ok());
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -15,6 +16,9 @@ use tidings_db::Db;
 use tidings_identity::Identity;
 use tidings_kernel::{Actor, ProblemKind};
 use tidings_web::Authenticator;
+
+/// What the probe waits for a write; whoever probes waits not much longer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 struct Inner {
     db: Db,
@@ -81,16 +85,22 @@ pub(crate) fn routes(probes: &Probes, openapi: &serde_json::Value) -> Router {
         .merge(pages)
 }
 
+/// The database must take a write: one that answers questions only (a standby, a writer that stands
+/// still, a disk that is read-only now) can accept no change.
 async fn readyz(State(probes): State<Probes>) -> Response {
-    let database = probes.0.db.ping().await;
+    let database = match tokio::time::timeout(PATIENCE, probes.0.identity.try_write()).await {
+        Ok(Ok(())) => "ok".to_owned(),
+        Ok(Err(error)) => error.to_string(),
+        Err(_) => format!("no write within {} seconds", PATIENCE.as_secs()),
+    };
     let draining = probes.0.draining.load(Ordering::Acquire);
-    let ready = database.is_ok() && !draining;
+    let ready = database == "ok" && !draining;
     let slowest = probes.0.tasks.beats().iter().map(|beat| beat.pulse.age().as_secs()).max();
     let body = json!({
         "ready": ready,
         "draining": draining,
         "engine": probes.0.db.engine_name(),
-        "database": database.err().map_or_else(|| "ok".to_owned(), |error| error.to_string()),
+        "database": database,
         "slowest_loop_seconds": slowest,
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };

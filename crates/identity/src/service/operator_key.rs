@@ -1,6 +1,6 @@
 //! The operator's key: set once by the first start, replaced offline.
 
-use tidings_db::{DbError, Silent};
+use tidings_db::{DbError, Silent, work};
 use tidings_kernel::{Ctx, TenantId, Uuid};
 
 use crate::operator::OperatorKey;
@@ -63,6 +63,14 @@ impl Identity {
         let mut session = self.db.read_across_tenants().await?;
         let stored = installation::find(session.reader(), CHECK).await?;
         Ok(stored.is_some_and(|sealed| self.vault.open(CHECK, &sealed).is_ok()))
+    }
+
+    /// Whether the database takes a write; it changes nothing.
+    pub async fn try_write(&self) -> Result<(), DbError> {
+        let unit = work!([], |work| async move {
+            installation::try_write(&mut work.silent(Silent::Installation)).await
+        });
+        self.db.write(&self.installation_ctx(), unit).await.map(|_| ())
     }
 
     /// Replaces the operator's key. The old one opens nothing from the next start on.

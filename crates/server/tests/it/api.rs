@@ -1,7 +1,11 @@
 //! The door: what is malformed, oversize, unknown or repeated gets the right problem.
 
+use std::sync::{Arc, Mutex, mpsc};
+
 use http::{Method, StatusCode};
-use tidings_testkit::stories;
+use tidings_db::{DbError, work};
+use tidings_kernel::TenantId;
+use tidings_testkit::{TestApp, TestEngine, stories};
 
 stories! {
     async fn bad_requests_get_the_right_problem(app: &TestApp) {
@@ -41,6 +45,7 @@ stories! {
         assert_eq!(method.problem(), "method_not_allowed");
         let parameter = acme.get("/api/v1/customers?staus=active").await;
         assert_eq!(parameter.problem(), "validation_failed");
+        assert_eq!(parameter.text("/errors/0/pointer"), "?staus");
         let limit = acme.get("/api/v1/customers?limit=0").await;
         assert_eq!(limit.text("/errors/0/pointer"), "?limit");
         let wrong_kind = acme.get(&format!("/api/v1/customers/{}", acme.id)).await;
@@ -85,4 +90,33 @@ stories! {
             assert!(document["webhooks"][event_type.name()].is_object(), "{event_type}");
         }
     }
+}
+
+/// On one engine: PostgreSQL has no single writer that could stand still.
+#[test]
+fn a_server_whose_writer_stands_still_is_not_ready() {
+    TestApp::run(TestEngine::Sqlite, |app| {
+        Box::pin(async move {
+            let nobody = app.anonymous();
+            let (release, held) = mpsc::channel::<()>();
+            let held = Arc::new(Mutex::new(held));
+            let db = &app.app.db;
+            let ctx = db.system_ctx("test", TenantId::from_uuid(tidings_kernel::Uuid::nil()), true);
+            let stands_still = work!([held], |_work| async move {
+                let _ = held.lock().unwrap().recv();
+                Ok::<_, DbError>(())
+            });
+            let probe = async {
+                let answer = nobody.get("/readyz").await.unwrap();
+                assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+                assert_eq!(answer.text("/database"), "no write within 2 seconds");
+                // Reading goes on all the same.
+                assert!(db.ping().await.is_ok());
+                release.send(()).unwrap();
+            };
+            let (written, ()) = tokio::join!(db.write(&ctx, stands_still), probe);
+            assert!(written.is_ok());
+            assert_eq!(nobody.get("/readyz").await.unwrap().status, StatusCode::OK);
+        })
+    });
 }

@@ -120,11 +120,16 @@ impl PgConn {
         self.note(result)
     }
 
-    /// Ends the transaction.
+    /// Ends the transaction. A COMMIT that the server did not refuse may have happened.
     async fn end(&mut self, text: &str) -> Result<(), DbError> {
-        let ended = self.control(text).await;
-        self.in_transaction = ended.is_err();
-        ended
+        let result = self.client()?.batch_execute(text).await;
+        self.in_transaction = result.is_err();
+        let refused =
+            result.as_ref().is_err_and(|error| error.as_db_error().is_some() && !error.is_closed());
+        self.note(result).map_err(|error| {
+            let parted = matches!(error, DbError::Unavailable(_)) || !refused;
+            if parted && text == "COMMIT" { DbError::Unknown(error.to_string()) } else { error }
+        })
     }
 }
 

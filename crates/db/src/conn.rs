@@ -6,7 +6,8 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use tokio_postgres::error::SqlState;
 
 use crate::pg_value::{PgColumn, PgValue};
-use crate::{Bulk, DbError, Isolation, Row, Statement, Value};
+use crate::run::Isolation;
+use crate::{Bulk, DbError, Row, Statement, Value};
 
 /// Is told of everything that is about to run, for the test that runs it again among the rows of
 /// two tenants. Nobody observes in production.
@@ -118,6 +119,18 @@ impl PgConn {
         let result = self.client()?.batch_execute(text).await;
         self.note(result)
     }
+
+    /// Ends the transaction. A COMMIT that the server did not refuse may have happened.
+    async fn end(&mut self, text: &str) -> Result<(), DbError> {
+        let result = self.client()?.batch_execute(text).await;
+        self.in_transaction = result.is_err();
+        let refused =
+            result.as_ref().is_err_and(|error| error.as_db_error().is_some() && !error.is_closed());
+        self.note(result).map_err(|error| {
+            let parted = matches!(error, DbError::Unavailable(_)) || !refused;
+            if parted && text == "COMMIT" { DbError::Unknown(error.to_string()) } else { error }
+        })
+    }
 }
 
 impl Conn {
@@ -195,17 +208,21 @@ impl Conn {
         conn.control(&begin).await
     }
 
-    /// Ends a transaction that [`Conn::begin`] began.
-    pub(crate) async fn end(&mut self, text: &str) -> Result<(), DbError> {
+    /// Makes durable what was done since [`Conn::begin`].
+    pub(crate) async fn commit(&mut self) -> Result<(), DbError> {
         let Link::Postgres(conn) = &mut self.link else { return Ok(()) };
-        // PostgreSQL answers COMMIT after a failed statement with a rollback, and no error.
-        let hollow = conn.failed && text == "COMMIT";
-        let ended = conn.control(if hollow { "ROLLBACK" } else { text }).await;
-        conn.in_transaction = ended.is_err();
-        match ended {
-            Ok(()) if hollow => Err(DbError::Engine("a failed statement was passed over".into())),
-            ended => ended,
+        if conn.failed {
+            // PostgreSQL answers COMMIT after a failed statement with a rollback, and no error.
+            conn.end("ROLLBACK").await?;
+            return Err(DbError::Engine("a failed statement was passed over".into()));
         }
+        conn.end("COMMIT").await
+    }
+
+    /// Undoes what was done since [`Conn::begin`].
+    pub(crate) async fn roll_back(&mut self) -> Result<(), DbError> {
+        let Link::Postgres(conn) = &mut self.link else { return Ok(()) };
+        conn.end("ROLLBACK").await
     }
 
     /// Runs text that takes no parameters: transaction control, session settings.

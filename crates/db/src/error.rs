@@ -5,8 +5,8 @@ use tidings_kernel::Problem;
 /// A failure of the database. No engine's own error leaves this crate.
 #[derive(Debug, thiserror::Error)]
 pub enum DbError {
-    /// The row changed since it was read. The unit of work runs again by itself; this comes out
-    /// only when that was not enough.
+    /// The row changed since it was read. On PostgreSQL the unit of work runs again, and where that
+    /// is not enough it ends as a conflict; on SQLite this comes out at once.
     #[error("the row changed since it was read")]
     Stale,
     /// A unique value exists already.
@@ -24,6 +24,9 @@ pub enum DbError {
     /// The database cannot be used at the moment.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// The database was lost while it committed: everything was written, or nothing.
+    #[error("whether it was committed is unknown: {0}")]
+    Unknown(String),
     /// There is no room left on the disk.
     #[error("there is no room left for the database")]
     Full,
@@ -63,6 +66,14 @@ impl From<DbError> for Problem {
             }
             DbError::Unavailable(_) => {
                 Self::unavailable("the database is busy or away; send it again", 1)
+            }
+            DbError::Unknown(_) => {
+                log(&error);
+                Self::unavailable(
+                    "the outcome is unknown; repeat with the same Idempotency-Key, and without \
+                     one look first whether it was done",
+                    1,
+                )
             }
             DbError::Full => {
                 Self::unavailable("the server's disk is full; the operator must make room", 30)

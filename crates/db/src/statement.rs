@@ -371,7 +371,7 @@ impl Bulk {
 macro_rules! statements {
     (@munch [$($all:ident)*]) => {
         /// Every statement of this file.
-        pub static ALL: &[&$crate::Statement] = &[$($all.statement()),*];
+        pub(crate) static ALL: &[&$crate::Statement] = &[$($all.statement()),*];
     };
     (@munch [$($all:ident)*] $(#[$doc:meta])* query $name:ident = $text:expr; $($rest:tt)*) => {
         $(#[$doc])*

@@ -173,9 +173,9 @@ impl TestApp {
         Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, database })
     }
 
-    /// Where the database is, if it is on PostgreSQL.
-    pub fn database_url(&self) -> Option<&str> {
-        self.database.as_ref().map(|database| database.url.as_str())
+    /// The database, if it is on PostgreSQL.
+    pub fn database(&self) -> Option<&Database> {
+        self.database.as_ref()
     }
 
     /// A client without a credential.

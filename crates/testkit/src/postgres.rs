@@ -68,6 +68,14 @@ fn server_url() -> Option<Url> {
     }
 }
 
+impl Database {
+    /// Runs text on a connection of its own, with everybody's rows.
+    pub async fn run(&self, text: &str) {
+        let url = Url::parse(&self.url).unwrap();
+        execute(&url, &format!("SET tidings.tenant = '*'; {text}")).await.unwrap();
+    }
+}
+
 /// The names are our own, so they need no quoting.
 fn drop_statement(name: &str) -> String {
     format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)")

@@ -66,9 +66,9 @@ pub struct Description {
 impl TestApp {
     /// Prepares each statement on this application's engine.
     pub async fn describe(&self, statements: &[&Statement]) -> Vec<Description> {
-        match self.database_url() {
+        match self.database() {
             None => self.describe_on_sqlite(statements),
-            Some(url) => describe_on_postgres(url, statements).await,
+            Some(database) => describe_on_postgres(&database.url, statements).await,
         }
     }
 

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidings_db::{DbError, UnitFuture, UnitOfWork};
+use tidings_db::{DbError, UnitFn};
 use tidings_kernel::{Problem, ProblemKind};
 
 use crate::answer::{Changed, Origin, Rendered, Reply};
@@ -18,7 +18,7 @@ where
     T: Send + 'static,
     E: Into<Problem> + From<DbError> + Send + 'static,
     V: Serialize + 'static,
-    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
+    F: UnitFn<T, E>,
     W: Fn(T) -> Reply<V> + Send + Sync + 'static,
 {
     let run = Arc::new(run);

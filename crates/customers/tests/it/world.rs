@@ -10,8 +10,7 @@ use tidings_customers::{
     CreateCustomer, Customer, CustomerError, Customers, NoSubscriptions, jobs,
 };
 use tidings_db::{
-    CommitSink, Db, DbError, LeaseClock, Location, Options, Silent, UnitFuture, UnitOfWork,
-    WriterMode, args, work,
+    CommitSink, Db, DbError, LeaseClock, Location, Options, Silent, UnitFn, WriterMode, args, work,
 };
 use tidings_events::CommittedEvent;
 use tidings_jobs::{Leases, Runner, RunnerBuilder};
@@ -99,7 +98,7 @@ impl World {
     where
         T: Send + 'static,
         E: From<DbError> + Send + 'static,
-        F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static,
+        F: UnitFn<T, E>,
     {
         let written = self.db.write(&self.ctx(), run).await;
         written.map(tidings_db::Committed::into_inner)

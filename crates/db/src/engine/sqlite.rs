@@ -266,10 +266,11 @@ impl Writer {
         }
         self.poisoned = !matches!(error, DbError::Full | DbError::Unavailable(_));
         for reply in replies {
-            reply(Err(if matches!(error, DbError::Full) {
-                DbError::Full
-            } else {
-                DbError::Unavailable(error.to_string())
+            reply(Err(match error {
+                DbError::Full => DbError::Full,
+                // What reached the log is decided by who reads it next.
+                other if self.poisoned => DbError::Unknown(other.to_string()),
+                other => DbError::Unavailable(other.to_string()),
             }));
         }
         if self.poisoned {

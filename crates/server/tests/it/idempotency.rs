@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tidings_testkit::stories;
+use tidings_testkit::{TestApp, TestEngine, stories};
 
 stories! {
     async fn the_same_key_and_body_get_the_first_answer_again(app: &TestApp) {
@@ -90,4 +90,33 @@ stories! {
         let made = keyed.post("/api/v1/customers", &body("b@example.com")).await.unwrap();
         assert_eq!(made.status, StatusCode::CREATED);
     }
+}
+
+/// PostgreSQL alone can be lost in the middle of a COMMIT; SQLite is in the process that ends.
+#[test]
+fn a_lost_commit_is_told_as_an_unknown_outcome() {
+    TestApp::run(TestEngine::Postgres, |app| Box::pin(lose_a_commit(app)));
+}
+
+async fn lose_a_commit(app: &TestApp) {
+    let acme = app.tenant("acme").await;
+    let database = app.database().unwrap();
+    database
+        .run(
+            "CREATE FUNCTION part() RETURNS trigger LANGUAGE plpgsql AS \
+             'BEGIN PERFORM pg_terminate_backend(pg_backend_pid()); RETURN NULL; END'; \
+             CREATE CONSTRAINT TRIGGER part AFTER INSERT ON customers \
+             DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION part()",
+        )
+        .await;
+    let body = json!({"email": "ada@example.com", "first_name": "A", "last_name": "L"});
+    let lost = acme.post("/api/v1/customers", body.clone()).await;
+    assert_eq!(lost.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert!(lost.text("/detail").contains("the outcome is unknown"), "{}", lost.json());
+    let keyed = acme.client.with_header("idempotency-key", "one");
+    let lost = keyed.post("/api/v1/customers", &body).await.unwrap();
+    assert_eq!(lost.problem(), "idempotency_in_progress", "the key tells, when it is sent again");
+    database.run("DROP TRIGGER part ON customers").await;
+    let made = keyed.post("/api/v1/customers", &body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
 }

@@ -199,9 +199,9 @@ async fn probes(app: &TestApp, log: &Arc<StatementLog>) {
     tidings_jobs::report(db).await.unwrap();
     app.app.identity.rotate_operator_key(None).await.unwrap();
     // Where there are several nodes, they follow the clock of the database.
-    let Some(url) = app.database_url() else { return };
+    let Some(database) = app.database() else { return };
     let node = Db::open(Options {
-        location: Location::Postgres { url: url.to_owned(), connections: 1 },
+        location: Location::Postgres { url: database.url.clone(), connections: 1 },
         clock: Arc::clone(&app.clock) as Arc<dyn Clock>,
         seed: IdSeed::from_number(8),
         lease_clock: LeaseClock::Database,
@@ -286,7 +286,7 @@ async fn failures(app: &TestApp, acme: &Tenant) {
 
 /// Starts the loops, which ask what is next and, where there are several nodes, who may do it.
 pub(crate) async fn background(app: &TestApp, log: &StatementLog) {
-    let lease = app.database_url().map(|_| "tidings_jobs::lease::TAKE");
+    let lease = app.database().map(|_| "tidings_jobs::lease::TAKE");
     let awaited: Vec<_> = lease.into_iter().chain(["tidings_jobs::sweep::NEXT"]).collect();
     app.app.runner.start(&app.app.tasks);
     let all = async {

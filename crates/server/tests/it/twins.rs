@@ -15,7 +15,7 @@ use crate::tour::{background, tour};
 /// What does not run where only one process can open the database: there nobody says that it lives,
 /// nobody asks who may do something, and nobody else changes subscriptions.
 const OF_SEVERAL_NODES: [&str; 10] = [
-    "tidings_db::SERVER_TIME",
+    "tidings_db::session::SERVER_TIME",
     "tidings_jobs::lease::TAKE",
     "tidings_jobs::lease::DROP_ALL",
     "tidings_webhooks::store::nodes::ADOPT_DELIVERIES",

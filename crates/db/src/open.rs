@@ -1,0 +1,257 @@
+//! Opening a database: where it lies, whose clock it follows, who is told of commits.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
+
+use tidings_events::CommittedEvent;
+use tidings_kernel::{
+    Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, Uuid,
+};
+
+use crate::conn::{Conn, Link, Observer};
+use crate::engine::postgres::Postgres;
+use crate::engine::sqlite::Sqlite;
+use crate::{DbError, WriterMode, args};
+
+/// Is handed what was committed, after its flush and before the caller knows. It must not wait.
+pub trait CommitSink: Send + Sync {
+    /// Takes the events of one unit of work.
+    fn committed(&self, events: &[CommittedEvent]);
+}
+
+/// Where a database lies.
+#[derive(Debug, Clone)]
+pub enum Location {
+    /// A file, made where it does not exist.
+    Sqlite(PathBuf),
+    /// A server.
+    Postgres {
+        /// `postgres://user:password@host:port/database`
+        url: String,
+        /// The size of the pool.
+        connections: usize,
+    },
+}
+
+/// Whose clock leases follow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseClock {
+    /// The database server's: one clock for all nodes.
+    Database,
+    /// The application's: for one process, and for tests.
+    Application,
+}
+
+/// How a database is opened.
+pub struct Options {
+    /// Where it lies.
+    pub location: Location,
+    /// What tells the time.
+    pub clock: Arc<dyn Clock>,
+    /// Where ids come from.
+    pub seed: IdSeed,
+    /// Whose clock leases follow.
+    pub lease_clock: LeaseClock,
+    /// How SQLite's writer runs.
+    pub writer: WriterMode,
+    /// Called once when a flush has failed; it ends the process.
+    pub on_fatal: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl std::fmt::Debug for Options {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Options").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+#[expect(clippy::large_enum_variant, reason = "there is one for each database, and it is shared")]
+pub(crate) enum Engine {
+    Sqlite(Sqlite),
+    Postgres(Postgres),
+}
+
+pub(crate) struct Inner {
+    pub(crate) engine: Engine,
+    clock: Arc<dyn Clock>,
+    seed: IdSeed,
+    pub(crate) lease_clock: LeaseClock,
+    requests: AtomicU64,
+    sinks: RwLock<Vec<Arc<dyn CommitSink>>>,
+    node: RwLock<Uuid>,
+    livemodes: Mutex<HashMap<TenantId, bool>>,
+    observer: OnceLock<Arc<dyn Observer>>,
+}
+
+/// Tenants whose mode is remembered.
+const LIVEMODES_MAX: usize = 10_000;
+
+/// A database.
+#[derive(Clone)]
+pub struct Db(pub(crate) Arc<Inner>);
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match &self.0.engine {
+            Engine::Sqlite(_) => "Db(sqlite)",
+            Engine::Postgres(_) => "Db(postgres)",
+        })
+    }
+}
+
+crate::statements! {
+    /// Whether a tenant is a live one; fixed when it was made.
+    query LIVEMODE = "SELECT livemode FROM tenants WHERE tenant_id = $1";
+}
+
+impl Db {
+    /// Opens a database and brings its schema up to date, under a lock.
+    pub async fn open(options: Options) -> Result<Self, DbError> {
+        let Options { location, clock, seed, lease_clock, writer, on_fatal } = options;
+        let engine = match location {
+            Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(&path, writer, on_fatal)?),
+            Location::Postgres { url, connections } => {
+                Engine::Postgres(Postgres::open(&url, connections).await?)
+            }
+        };
+        Ok(Self(Arc::new(Inner {
+            engine,
+            clock,
+            seed,
+            lease_clock,
+            requests: AtomicU64::new(0),
+            sinks: RwLock::default(),
+            node: RwLock::new(Uuid::nil()),
+            livemodes: Mutex::default(),
+            observer: OnceLock::new(),
+        })))
+    }
+
+    /// Whether many processes may share this database.
+    pub fn is_shared(&self) -> bool {
+        matches!(self.0.engine, Engine::Postgres(_))
+    }
+
+    /// What the engine is called.
+    pub fn engine_name(&self) -> &'static str {
+        match &self.0.engine {
+            Engine::Sqlite(_) => "sqlite",
+            Engine::Postgres(_) => "postgres",
+        }
+    }
+
+    /// The file of an embedded database.
+    pub fn file(&self) -> Option<&std::path::Path> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => Some(sqlite.path()),
+            Engine::Postgres(_) => None,
+        }
+    }
+
+    /// The instant that is now.
+    pub fn now(&self) -> Timestamp {
+        self.0.clock.now()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> &Arc<dyn Clock> {
+        &self.0.clock
+    }
+
+    /// Adds somebody who is handed what was committed.
+    pub fn add_sink(&self, sink: Arc<dyn CommitSink>) {
+        self.0.sinks.write().unwrap_or_else(PoisonError::into_inner).push(sink);
+    }
+
+    /// Sets who is told of every statement, once.
+    #[doc(hidden)]
+    pub fn observe(&self, observer: Arc<dyn Observer>) {
+        let _ = self.0.observer.set(observer);
+    }
+
+    /// Sets the node that dispatch pointers are born leased to.
+    pub fn set_node(&self, node: NodeId) {
+        *self.0.node.write().unwrap_or_else(PoisonError::into_inner) = node.uuid();
+    }
+
+    pub(crate) fn node(&self) -> Uuid {
+        *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The id of the next request or run.
+    pub fn next_request_id(&self) -> RequestId {
+        let number = self.0.requests.fetch_add(1, Ordering::Relaxed);
+        self.0.seed.request_id(number, self.now())
+    }
+
+    /// A context for a request that `request_id` names.
+    pub fn ctx(&self, request_id: RequestId, tenant_id: TenantId, actor: Actor) -> Ctx {
+        Ctx {
+            tenant_id,
+            actor,
+            cause: Cause::default(),
+            request_id,
+            now: self.now(),
+            livemode: true,
+            grants: Grants::default(),
+            seed: self.0.seed,
+        }
+    }
+
+    /// A context for a job of the system's, in one tenant or (the nil id) in all.
+    pub fn system_ctx(&self, job: &'static str, tenant_id: TenantId, livemode: bool) -> Ctx {
+        let cause = Cause { job: Some(job), event_id: None };
+        let ctx = self.ctx(self.next_request_id(), tenant_id, Actor::System(job));
+        Ctx { cause, livemode, ..ctx }
+    }
+
+    /// A context for a job of the system's in one tenant, which knows whether that is a live one.
+    pub async fn tenant_ctx(&self, job: &'static str, tenant_id: TenantId) -> Result<Ctx, DbError> {
+        let known = self.livemodes().get(&tenant_id).copied();
+        let livemode = match known {
+            Some(livemode) => livemode,
+            None if tenant_id.uuid().is_nil() => true,
+            None => {
+                let mut session = self.read(tenant_id).await?;
+                let row: Option<(bool,)> =
+                    session.reader().row(&LIVEMODE, args![tenant_id]).await?;
+                let livemode = row.is_none_or(|(livemode,)| livemode);
+                let mut livemodes = self.livemodes();
+                if livemodes.len() >= LIVEMODES_MAX {
+                    livemodes.clear();
+                }
+                livemodes.insert(tenant_id, livemode);
+                livemode
+            }
+        };
+        Ok(self.system_ctx(job, tenant_id, livemode))
+    }
+
+    fn livemodes(&self) -> MutexGuard<'_, HashMap<TenantId, bool>> {
+        self.0.livemodes.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes what waits and ends the writer.
+    pub fn close(&self) {
+        if let Engine::Sqlite(sqlite) = &self.0.engine {
+            sqlite.close();
+        }
+    }
+}
+
+impl Inner {
+    pub(crate) fn conn(&self, link: Link) -> Conn {
+        Conn::new(link, self.observer.get().cloned())
+    }
+
+    pub(crate) fn hand_over(&self, events: &[CommittedEvent]) {
+        if events.is_empty() {
+            return;
+        }
+        let sinks = self.sinks.read().unwrap_or_else(PoisonError::into_inner);
+        for sink in sinks.iter() {
+            sink.committed(events);
+        }
+    }
+}

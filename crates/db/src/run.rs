@@ -1,0 +1,262 @@
+//! Running units of work: on SQLite's writer, and in transactions of PostgreSQL.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use rand::Rng;
+use tidings_kernel::{Ctx, limits};
+
+use crate::conn::{Link, PgConn};
+use crate::engine::postgres::Postgres;
+use crate::engine::sqlite::{Job, Reply};
+use crate::open::Engine;
+use crate::session::tenant_setting;
+use crate::{Committed, Db, DbError, Lane, UnitOfWork};
+
+/// A boxed future of a unit of work's function.
+pub type UnitFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
+
+/// The function of a unit of work: it can run again, and on another thread. It is a name for these
+/// bounds: whatever keeps them has it, and nothing else can.
+pub trait UnitFn<T, E>:
+    for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static
+{
+}
+
+impl<T, E, F> UnitFn<T, E> for F where
+    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E> + Send + Sync + 'static
+{
+}
+
+/// Wraps the function of a unit of work: `work!([service, input], |work| service.pay(work, input))`.
+///
+/// The names in brackets are cloned for each run, because a unit may run again.
+#[macro_export]
+macro_rules! work {
+    ([$($capture:ident),* $(,)?], |$work:ident| $body:expr) => {
+        {
+            $(let $capture = $capture.clone();)*
+            $crate::unit(move |$work| {
+                $(let $capture = $capture.clone();)*
+                Box::pin(async move { $body.await })
+            })
+        }
+    };
+}
+
+/// Says to the compiler that a closure is the function of a unit of work, for any lifetime.
+pub fn unit<T, E, F>(run: F) -> F
+where
+    F: for<'t> Fn(&'t mut UnitOfWork) -> UnitFuture<'t, T, E>,
+{
+    run
+}
+
+/// What a unit of work may not notice of others, on PostgreSQL.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Isolation {
+    /// Nothing: it is as if it ran alone.
+    Serializable,
+    /// Each statement sees what was committed before it.
+    ReadCommitted,
+}
+
+impl Db {
+    /// Runs a function with a unit of work, and makes what it did durable.
+    ///
+    /// On PostgreSQL the function runs again when others came in between, up to
+    /// [`limits::UNIT_RERUNS_MAX`] times. On SQLite units run one after another, each once.
+    pub async fn write<T, E, F>(&self, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        self.write_in((Lane::Interactive, Isolation::Serializable), ctx, run).await
+    }
+
+    /// The same, after everything that somebody waits for.
+    pub async fn write_bulk<T, E, F>(&self, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        self.write_in((Lane::Bulk, Isolation::Serializable), ctx, run).await
+    }
+
+    /// The same for bookkeeping that is right whoever comes in between: outcomes that only ever
+    /// move forward, heartbeats, leases. On PostgreSQL it runs at read committed, so that it neither
+    /// fails nor makes others fail by what it has only read.
+    pub async fn write_bookkeeping<T, E, F>(&self, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        self.write_in((Lane::Bulk, Isolation::ReadCommitted), ctx, run).await
+    }
+
+    async fn write_in<T, E, F>(
+        &self,
+        (lane, isolation): (Lane, Isolation),
+        ctx: &Ctx,
+        run: F,
+    ) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => {
+                let (send, receive) = tokio::sync::oneshot::channel();
+                sqlite.push(lane, self.job(ctx.clone(), run, send)).map_err(E::from)?;
+                receive.await.unwrap_or_else(|_| {
+                    Err(DbError::Unavailable("the writer refused the unit".to_owned()).into())
+                })
+            }
+            Engine::Postgres(postgres) => {
+                self.write_postgres((postgres, isolation), ctx, run).await
+            }
+        }
+    }
+
+    /// One unit of work as a job for SQLite's writer.
+    fn job<T, E, F>(
+        &self,
+        ctx: Ctx,
+        run: F,
+        send: tokio::sync::oneshot::Sender<Result<Committed<T>, E>>,
+    ) -> Job
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        let node = self.node();
+        let inner = Arc::clone(&self.0);
+        Box::new(move |conn| {
+            let mut work = UnitOfWork::new(inner.conn(Link::Sqlite(conn)), ctx, node);
+            let result = run_inline(&mut work, &run);
+            let (conn, events) = work.into_parts();
+            let Link::Sqlite(conn) = conn.link else {
+                unreachable!("a SQLite unit keeps its engine")
+            };
+            let reply: Reply = Box::new(move |flushed| {
+                let answer = match (flushed, result) {
+                    (Ok(()), Ok(value)) => {
+                        inner.hand_over(&events);
+                        Ok(Committed::new(value, events))
+                    }
+                    (_, Err(error)) => Err(error),
+                    (Err(error), Ok(_)) => Err(error.into()),
+                };
+                // A caller that went away does not undo what is durable.
+                drop(send.send(answer));
+            });
+            (conn, reply)
+        })
+    }
+
+    async fn write_postgres<T, E, F>(
+        &self,
+        (postgres, isolation): (&Postgres, Isolation),
+        ctx: &Ctx,
+        run: F,
+    ) -> Result<Committed<T>, E>
+    where
+        T: Send + 'static,
+        E: From<DbError> + Send + 'static,
+        F: UnitFn<T, E>,
+    {
+        for rerun in 0..=limits::UNIT_RERUNS_MAX {
+            if rerun > 0 {
+                tokio::time::sleep(jitter(rerun)).await;
+            }
+            let client = match isolation {
+                Isolation::Serializable => postgres.connection().await,
+                Isolation::ReadCommitted => postgres.reserved().await,
+            };
+            let client = client.map_err(E::from)?;
+            let conn = self.0.conn(Link::Postgres(Box::new(PgConn::new(client))));
+            let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
+            work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
+            let failure = match run_and_record(&mut work, &run).await {
+                Ok(value) => match work.conn.commit().await {
+                    Ok(()) => {
+                        let (_, events) = work.into_parts();
+                        self.0.hand_over(&events);
+                        return Ok(Committed::new(value, events));
+                    }
+                    Err(error) => E::from(error),
+                },
+                Err(error) => {
+                    let conflicted = work.conflicted();
+                    work.conn.roll_back().await.map_err(E::from)?;
+                    if !conflicted {
+                        return Err(error);
+                    }
+                    continue;
+                }
+            };
+            if !work.conflicted() {
+                return Err(failure);
+            }
+        }
+        Err(DbError::Conflict.into())
+    }
+}
+
+/// Before a unit runs again: long enough for the other one to end, not the same for two.
+#[expect(clippy::disallowed_methods, reason = "the length of a pause is not part of any result")]
+fn jitter(rerun: u32) -> std::time::Duration {
+    let most = 4_000_u64 << rerun.min(5);
+    std::time::Duration::from_micros(rand::rng().random_range(200..most))
+}
+
+/// Runs the function and writes its events.
+async fn run_and_record<T, E, F>(work: &mut UnitOfWork, run: &F) -> Result<T, E>
+where
+    E: From<DbError>,
+    F: UnitFn<T, E>,
+{
+    let value = run(work).await?;
+    work.write_events().await?;
+    Ok(value)
+}
+
+/// Runs a unit on SQLite's writer: inside a savepoint, polled once.
+fn run_inline<T, E, F>(work: &mut UnitOfWork, run: &F) -> Result<T, E>
+where
+    E: From<DbError>,
+    F: UnitFn<T, E>,
+{
+    poll_once(work.conn.control("SAVEPOINT unit")).unwrap_or(Err(DbError::ForeignAwait))?;
+    let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
+        poll_once(run_and_record::<T, E, F>(work, run))
+    }));
+    let result = match polled {
+        Ok(Some(result)) => result,
+        Ok(None) => Err(DbError::ForeignAwait.into()),
+        Err(_) => Err(DbError::Panicked.into()),
+    };
+    let end = if result.is_ok() { "RELEASE unit" } else { "ROLLBACK TO unit" };
+    poll_once(work.conn.control(end)).unwrap_or(Err(DbError::ForeignAwait))?;
+    if result.is_err() {
+        poll_once(work.conn.control("RELEASE unit")).unwrap_or(Err(DbError::ForeignAwait))?;
+    }
+    result
+}
+
+/// Polls a future that has nothing to wait for.
+fn poll_once<F: Future>(future: F) -> Option<F::Output> {
+    let mut context = Context::from_waker(Waker::noop());
+    match std::pin::pin!(future).poll(&mut context) {
+        Poll::Ready(output) => Some(output),
+        Poll::Pending => None,
+    }
+}

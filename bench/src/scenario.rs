@@ -15,7 +15,8 @@ use crate::receiver::{Manner, Receiver};
 /// Events that a run may publish.
 const EVENTS_MAX: usize = 1_000_000;
 /// How long a run waits for an arrival before it counts what is missing as lost.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than an endpoint is left alone at first.
+const PATIENCE: Duration = Duration::from_secs(45);
 
 /// What is the same for all runs.
 pub(crate) struct Setting {

@@ -41,6 +41,8 @@ pub(crate) struct PgConn {
     pub(crate) conflicted: bool,
     /// Whether a statement failed: what is committed after that is nothing.
     pub(crate) failed: bool,
+    /// What opens the unit of a group, sent before the unit's first statement: most have none.
+    entry: Option<String>,
 }
 
 impl Drop for PgConn {
@@ -55,7 +57,13 @@ impl Drop for PgConn {
 
 impl PgConn {
     pub(crate) fn new(client: deadpool_postgres::Object) -> Self {
-        Self { client: Some(client), in_transaction: false, conflicted: false, failed: false }
+        Self {
+            client: Some(client),
+            in_transaction: false,
+            conflicted: false,
+            failed: false,
+            entry: None,
+        }
     }
 
     fn client(&self) -> Result<&deadpool_postgres::Object, DbError> {
@@ -72,6 +80,7 @@ impl PgConn {
     }
 
     async fn query(&mut self, statement: &Statement, args: &[Value]) -> Result<Vec<Row>, DbError> {
+        self.enter().await?;
         let client = self.client()?;
         let result = async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
@@ -83,6 +92,7 @@ impl PgConn {
     }
 
     async fn execute(&mut self, statement: &Statement, args: &[Value]) -> Result<u64, DbError> {
+        self.enter().await?;
         let client = self.client()?;
         let result = async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
@@ -98,6 +108,7 @@ impl PgConn {
         statement: &Statement,
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
+        self.enter().await?;
         let client = self.client()?;
         let result = async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
@@ -113,6 +124,26 @@ impl PgConn {
         };
         let result = result.await;
         self.note(result)
+    }
+
+    /// Opens the unit of a group, if that is still to be done.
+    async fn enter(&mut self) -> Result<(), DbError> {
+        match self.entry.take() {
+            Some(entry) => self.control(&entry).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Ends the unit of a group. Says whether what it did stays.
+    async fn leave(&mut self, done: bool) -> Result<bool, DbError> {
+        let stays = done && !self.failed;
+        if self.entry.take().is_none() {
+            let end = if stays { "" } else { "ROLLBACK TO SAVEPOINT unit; " };
+            (self.failed, self.conflicted) = (false, false);
+            let text = format!("{end}RELEASE SAVEPOINT unit; SET LOCAL tidings.tenant = '*'");
+            self.control(&text).await?;
+        }
+        Ok(stays)
     }
 
     async fn control(&mut self, text: &str) -> Result<(), DbError> {
@@ -206,6 +237,22 @@ impl Conn {
             "BEGIN ISOLATION LEVEL {level} READ WRITE; SET LOCAL tidings.tenant = '{tenant}'"
         );
         conn.control(&begin).await
+    }
+
+    /// Begins one unit of a group that shares a transaction of PostgreSQL.
+    pub(crate) fn enter_unit(&mut self, tenant: &str) {
+        if let Link::Postgres(conn) = &mut self.link {
+            let entry = format!("SAVEPOINT unit; SET LOCAL tidings.tenant = '{tenant}'");
+            conn.entry = Some(entry);
+        }
+    }
+
+    /// Ends it: what it did stays, or is undone. Says which.
+    pub(crate) async fn leave_unit(&mut self, done: bool) -> Result<bool, DbError> {
+        match &mut self.link {
+            Link::Postgres(conn) => conn.leave(done).await,
+            Link::Sqlite(_) => Ok(done),
+        }
     }
 
     /// Makes durable what was done since [`Conn::begin`].

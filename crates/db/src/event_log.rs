@@ -25,13 +25,13 @@ crate::statements! {
 /// Appends the events of one unit of work.
 pub(crate) async fn append(
     conn: &mut Conn,
-    recorded: &[Recorded],
+    recorded: &[&Recorded],
     node: Uuid,
 ) -> Result<(), DbError> {
     if recorded.is_empty() {
         return Ok(());
     }
-    let events: Vec<Vec<Value>> = recorded.iter().map(header).collect();
+    let events: Vec<Vec<Value>> = recorded.iter().map(|recorded| header(recorded)).collect();
     conn.execute_many(&APPEND_EVENTS, &events)
         .await
         .map_err(|error| if error.violates("dedupe_key") { DbError::AlreadyDone } else { error })?;

@@ -23,6 +23,7 @@ mod pg_value;
 mod reader;
 mod run;
 mod session;
+mod shared;
 mod statement;
 mod unit;
 mod value;

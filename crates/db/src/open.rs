@@ -13,6 +13,7 @@ use tidings_kernel::{
 use crate::conn::{Conn, Link, Observer};
 use crate::engine::postgres::Postgres;
 use crate::engine::sqlite::Sqlite;
+use crate::shared::{self, SharedQueue};
 use crate::{DbError, WriterMode, args};
 
 /// Is handed what was committed, after its flush and before the caller knows. It must not wait.
@@ -82,6 +83,8 @@ pub(crate) struct Inner {
     node: RwLock<Uuid>,
     livemodes: Mutex<HashMap<TenantId, bool>>,
     observer: OnceLock<Arc<dyn Observer>>,
+    /// Units that share a transaction; SQLite's writer groups all units.
+    pub(crate) shared: Option<SharedQueue>,
 }
 
 /// Tenants whose mode is remembered.
@@ -115,7 +118,14 @@ impl Db {
                 Engine::Postgres(Postgres::open(&url, connections).await?)
             }
         };
-        Ok(Self(Arc::new(Inner {
+        let (shared, queue) = match &engine {
+            Engine::Sqlite(_) => (None, None),
+            Engine::Postgres(_) => {
+                let (shared, queue) = SharedQueue::new();
+                (Some(shared), Some(queue))
+            }
+        };
+        let inner = Arc::new(Inner {
             engine,
             clock,
             seed,
@@ -125,7 +135,12 @@ impl Db {
             node: RwLock::new(Uuid::nil()),
             livemodes: Mutex::default(),
             observer: OnceLock::new(),
-        })))
+            shared,
+        });
+        if let Some(queue) = queue {
+            shared::start(&inner, queue);
+        }
+        Ok(Self(inner))
     }
 
     /// Whether many processes may share this database.
@@ -176,7 +191,7 @@ impl Db {
     }
 
     pub(crate) fn node(&self) -> Uuid {
-        *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
+        self.0.node()
     }
 
     /// The id of the next request or run.
@@ -241,6 +256,10 @@ impl Db {
 }
 
 impl Inner {
+    pub(crate) fn node(&self) -> Uuid {
+        *self.node.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
     pub(crate) fn conn(&self, link: Link) -> Conn {
         Conn::new(link, self.observer.get().cloned())
     }

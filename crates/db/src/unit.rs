@@ -287,7 +287,13 @@ impl UnitOfWork {
 
     /// Writes the events and pointers: the last thing before the commit.
     pub(crate) async fn write_events(&mut self) -> Result<(), DbError> {
-        event_log::append(&mut self.conn, &self.recorded, self.node).await
+        let recorded: Vec<&Recorded> = self.recorded.iter().collect();
+        event_log::append(&mut self.conn, &recorded, self.node).await
+    }
+
+    /// The connection, and events that somebody else writes.
+    pub(crate) fn into_recorded(self) -> (Conn, Vec<Recorded>) {
+        (self.conn, self.recorded)
     }
 
     pub(crate) fn into_parts(self) -> (Conn, Vec<CommittedEvent>) {

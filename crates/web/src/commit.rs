@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 use serde::Serialize;
-use tidings_db::{DbError, UnitFn};
+use tidings_db::{Committed, DbError, UnitFn, unit};
 use tidings_kernel::{Problem, ProblemKind};
 
 use crate::answer::{Changed, Origin, Rendered, Reply};
@@ -21,11 +21,48 @@ where
     F: UnitFn<T, E>,
     W: Fn(T) -> Reply<V> + Send + Sync + 'static,
 {
+    let unit = rendering(call, run, view);
+    let written = call.services.db.write::<Rendered, Problem, _>(&call.ctx, unit).await;
+    answer(call, written).await
+}
+
+/// The same for a verb that only adds, such as publishing: on PostgreSQL whatever waits shares one
+/// transaction.
+pub async fn commit_shared<T, E, V, F, W>(
+    call: &Call,
+    run: F,
+    view: W,
+) -> Result<Changed<V>, Problem>
+where
+    T: Send + 'static,
+    E: Into<Problem> + From<DbError> + Send + 'static,
+    V: Serialize + 'static,
+    F: UnitFn<T, E>,
+    W: Fn(T) -> Reply<V> + Send + Sync + 'static,
+{
+    let unit = rendering(call, run, view);
+    let written = call.services.db.write_shared::<Rendered, Problem, _>(&call.ctx, unit).await;
+    answer(call, written).await
+}
+
+/// A unit that runs the verb, renders its answer, and stores it if the caller sent a key.
+fn rendering<T, E, V, F, W>(
+    call: &Call,
+    run: F,
+    view: W,
+) -> impl UnitFn<Rendered, Problem> + use<T, E, V, F, W>
+where
+    T: Send + 'static,
+    E: Into<Problem> + From<DbError> + Send + 'static,
+    V: Serialize + 'static,
+    F: UnitFn<T, E>,
+    W: Fn(T) -> Reply<V> + Send + Sync + 'static,
+{
     let run = Arc::new(run);
     let view = Arc::new(view);
     let key = call.key.clone();
     let services = Arc::clone(&call.services);
-    let written = call.services.db.write::<Rendered, Problem, _>(&call.ctx, move |work| {
+    unit(move |work| {
         let (run, view) = (Arc::clone(&run), Arc::clone(&view));
         let (key, services) = (key.clone(), Arc::clone(&services));
         Box::pin(async move {
@@ -39,8 +76,14 @@ where
             }
             Ok(rendered)
         })
-    });
-    match written.await {
+    })
+}
+
+async fn answer<V>(
+    call: &Call,
+    written: Result<Committed<Rendered>, Problem>,
+) -> Result<Changed<V>, Problem> {
+    match written {
         Ok(committed) => Ok(Changed { origin: Origin::Fresh(committed), view: PhantomData }),
         Err(problem) => match idempotency::settle_refusal(call, &problem).await? {
             // Another request with the same key was first; its answer is this one's too.

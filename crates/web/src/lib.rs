@@ -32,7 +32,7 @@ pub use api::{Api, OperationInfo, Services};
 pub use auth::{Access, AuthFuture, Authenticator, Principal};
 pub use body::parse_json;
 pub use call::{Body, Call, Input, Path, Query};
-pub use commit::commit;
+pub use commit::{commit, commit_shared};
 pub use cursor::Cursors;
 pub use metrics::HttpMetrics;
 pub use openapi::{Described, Part};

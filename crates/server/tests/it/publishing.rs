@@ -51,6 +51,51 @@ stories! {
         assert_eq!(hook.arrivals().len(), 1);
     }
 
+    async fn publishers_at_once_lose_nothing_and_repeat_nothing(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        shipped(&acme).await;
+        let hook = acme.receiver(&["custom.*"]).await;
+        // Forty of their own, twenty that are one, and ten with its id and another body.
+        let mut publishers = tokio::task::JoinSet::new();
+        for number in 0..70 {
+            let client = acme.client.clone();
+            let (id, order) = match number {
+                0..40 => (format!("order-{number}"), number.to_string()),
+                40..60 => ("the-one".to_owned(), "one".to_owned()),
+                _ => ("the-one".to_owned(), "another".to_owned()),
+            };
+            publishers.spawn(async move {
+                let body = json!({"event_type": "custom.order.shipped", "event_id": id,
+                    "event_data": {"order": order}});
+                let answer = client.post("/api/v1/webhooks/events", &body).await.unwrap();
+                (order, answer)
+            });
+        }
+        let answers = publishers.join_all().await;
+        let mut fresh = 0;
+        for (order, answer) in &answers {
+            if answer.status == StatusCode::ACCEPTED {
+                fresh += usize::from(answer.json()["duplicate"] == false);
+            } else {
+                assert_eq!(answer.problem(), "event_id_reused", "{order}: {}", answer.json());
+            }
+        }
+        assert_eq!(fresh, 41, "each once, and one of those that share an id");
+        let of = |name: &str| {
+            let same: std::collections::BTreeSet<String> = answers
+                .iter()
+                .filter(|(order, answer)| order == name && answer.status == StatusCode::ACCEPTED)
+                .map(|(_, answer)| answer.text("/id"))
+                .collect();
+            same
+        };
+        assert_eq!(of("one").len() + of("another").len(), 1, "one event, whoever was first");
+        app.settle().await;
+        let arrived: std::collections::BTreeSet<String> =
+            hook.verified().iter().map(tidings_testkit::Arrival::id).collect();
+        assert_eq!((arrived.len(), hook.count()), (41, 41));
+    }
+
     async fn data_that_does_not_fit_is_refused_with_a_pointer(app: &TestApp) {
         let acme = app.tenant("acme").await;
         shipped(&acme).await;

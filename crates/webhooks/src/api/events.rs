@@ -5,7 +5,9 @@ use serde_json::Value;
 use tidings_db::work;
 use tidings_events::{EventType, Visibility};
 use tidings_kernel::{EventId, Permission, Problem, Timestamp, limits};
-use tidings_web::{Access, Answer, Body, Call, Changed, List, Op, Path, Reply, Routes, commit};
+use tidings_web::{
+    Access, Answer, Body, Call, Changed, List, Op, Path, Reply, Routes, commit, commit_shared,
+};
 use utoipa::ToSchema;
 
 use crate::commands::{PublishBatch, PublishEvent, RegisterEventType, UpdateEventType};
@@ -213,8 +215,12 @@ async fn publish(
         Some(first) => Reply::accepted(first.into()),
         None => Reply::gone(),
     };
-    commit(&call, work!([webhooks, events], |work| webhooks.publish_events(work, events)), view)
-        .await
+    commit_shared(
+        &call,
+        work!([webhooks, events], |work| webhooks.publish_events(work, events)),
+        view,
+    )
+    .await
 }
 
 async fn publish_batch(
@@ -232,6 +238,10 @@ async fn publish_batch(
         let data = published.into_iter().map(PublishedView::from).collect();
         Reply::accepted(PublishedBatchView { data })
     };
-    commit(&call, work!([webhooks, events], |work| webhooks.publish_events(work, events)), view)
-        .await
+    commit_shared(
+        &call,
+        work!([webhooks, events], |work| webhooks.publish_events(work, events)),
+        view,
+    )
+    .await
 }

@@ -18,8 +18,12 @@ use crate::rate::Rate;
 use crate::standing::Standing;
 use crate::window::Window;
 
-/// What waited for an endpoint that was left alone comes back at this pace: fifty a second.
+/// What waited for an endpoint that was left alone comes back at this pace at first: fifty a second.
 const RETURN_EVERY: Duration = Duration::from_millis(20);
+/// The pace doubles after each such time, so that a long queue does not take hours.
+const RETURN_DOUBLES: Duration = Duration::from_secs(5);
+/// How often it doubles at most: to 12,800 a second.
+const DOUBLINGS_MAX: u32 = 8;
 /// A lane that nothing went through for so long is forgotten.
 const IDLE: Duration = Duration::from_mins(10);
 
@@ -90,7 +94,9 @@ impl State {
     /// The instant at which one more of those that wait for the breaker comes back. The first is
     /// the probe.
     fn return_at(&mut self, until: Timestamp) -> Timestamp {
-        self.returns_at = until.max(self.returns_at.after(RETURN_EVERY));
+        let passed = self.returns_at.since(until).as_micros() / RETURN_DOUBLES.as_micros();
+        let doublings = u32::try_from(passed).unwrap_or(u32::MAX).min(DOUBLINGS_MAX);
+        self.returns_at = until.max(self.returns_at.after(RETURN_EVERY / 2_u32.pow(doublings)));
         self.returns_at
     }
 

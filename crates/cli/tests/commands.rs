@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::json;
-use tidings_testkit::{Client, ScratchDir};
+use tidings_testkit::{Client, ScratchDir, postgres};
 
 use server::{OPERATOR, free_port, start, wait_until_ready};
 
@@ -141,4 +141,53 @@ async fn an_operators_key_that_is_not_taken_is_told_of() {
         .unwrap();
     assert!(rotated.status.success(), "{}", text(&rotated.stderr));
     assert!(!log_of_a_start(&data, other).await.contains(told));
+}
+
+fn doctor(data: &Path, database: Option<&str>) -> Output {
+    let mut command = tidings(&["doctor", "--data"]);
+    command.arg(data);
+    if let Some(database) = database {
+        command.args(["--database", database]);
+    }
+    command.output().unwrap()
+}
+
+/// Twice, because a look that changed something would show another thing the second time.
+fn assert_behind(data: &Path, database: Option<&str>) {
+    for _ in 0..2 {
+        let Output { status, stderr, .. } = doctor(data, database);
+        let said = text(&stderr);
+        assert_eq!(status.code(), Some(1), "{said}");
+        assert!(said.contains("lacks 0001_foundation") && said.contains("migrate"), "{said}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_changes_nothing_on_sqlite() {
+    let scratch = ScratchDir::new();
+    let data = scratch.path().join("data");
+    assert!(!doctor(&data, None).status.success());
+    assert!(!data.exists(), "where nothing was, nothing is made");
+    std::fs::create_dir(&data).unwrap();
+    std::fs::write(data.join("tidings.db"), "").unwrap();
+    assert_behind(&data, None);
+    assert!(!data.join("root.key").exists());
+
+    drop(start(&data, free_port(), None).await);
+    let well = doctor(&data, None);
+    assert!(well.status.success(), "{}{}", text(&well.stdout), text(&well.stderr));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_changes_nothing_on_postgres() {
+    let Some(database) = postgres::fresh_database().await else { return };
+    let scratch = ScratchDir::new();
+    let (data, elsewhere) = (scratch.path().join("data"), scratch.path().join("elsewhere"));
+    assert_behind(&elsewhere, Some(&database.url));
+    let _server = start(&data, free_port(), Some(&database.url)).await;
+    let well = doctor(&elsewhere, Some(&database.url));
+    let said = text(&well.stdout);
+    assert!(well.status.success(), "{said}{}", text(&well.stderr));
+    assert!(said.contains("server        running"), "{said}");
+    assert!(!elsewhere.exists(), "a look needs no data directory");
 }

@@ -79,20 +79,55 @@ fn newer(name: &str) -> DbError {
 const LEDGER: &str = "CREATE TABLE IF NOT EXISTS schema_migrations \
      (name TEXT NOT NULL PRIMARY KEY, checksum {bytes} NOT NULL)";
 
+const LEDGER_ROWS: &str = "SELECT name, checksum FROM schema_migrations ORDER BY name";
+
+/// Refuses a schema that is not the one that this program knows; for who may not change it.
+pub(crate) fn expect_sqlite(conn: &rusqlite::Connection) -> Result<(), DbError> {
+    let exists = conn.table_exists(None, "schema_migrations").map_err(sqlite_error)?;
+    expect_current(&if exists { sqlite_ledger(conn)? } else { Vec::new() })
+}
+
+/// The same for PostgreSQL.
+pub(crate) async fn expect_postgres(client: &deadpool_postgres::Object) -> Result<(), DbError> {
+    let ledger = "SELECT to_regclass('public.schema_migrations') IS NOT NULL";
+    let exists: bool = client.query_one(ledger, &[]).await.map_err(pg_error)?.get(0);
+    let done =
+        if exists { client.query(LEDGER_ROWS, &[]).await.map_err(pg_error)? } else { Vec::new() };
+    expect_current(&postgres_ledger(&done))
+}
+
+fn expect_current(done: &Ledger) -> Result<(), DbError> {
+    let missing: Vec<&str> = pending(done)?.iter().map(|migration| migration.name).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    Err(DbError::Unavailable(format!(
+        "its schema is older than this program and lacks {}; `tidings migrate` brings it up to date, \
+         and so does the start of a server of this version",
+        missing.join(", ")
+    )))
+}
+
+/// The migrations that have run, each with the digest of its text.
+type Ledger = [(String, Vec<u8>)];
+
+fn sqlite_ledger(conn: &rusqlite::Connection) -> Result<Vec<(String, Vec<u8>)>, DbError> {
+    let mut statement = conn.prepare(LEDGER_ROWS).map_err(sqlite_error)?;
+    let rows =
+        statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sqlite_error)?;
+    rows.collect::<Result<_, _>>().map_err(sqlite_error)
+}
+
+fn postgres_ledger(rows: &[tokio_postgres::Row]) -> Vec<(String, Vec<u8>)> {
+    rows.iter().map(|row| (row.get(0), row.get(1))).collect()
+}
+
 pub(crate) fn sqlite(conn: &mut rusqlite::Connection) -> Result<(), DbError> {
     let tx = conn
         .transaction_with_behavior(rusqlite::TransactionBehavior::Exclusive)
         .map_err(sqlite_error)?;
     tx.execute_batch(&render(LEDGER, "sqlite")).map_err(sqlite_error)?;
-    let done: Vec<(String, Vec<u8>)> = {
-        let mut statement = tx
-            .prepare("SELECT name, checksum FROM schema_migrations ORDER BY name")
-            .map_err(sqlite_error)?;
-        let rows =
-            statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?))).map_err(sqlite_error)?;
-        rows.collect::<Result<_, _>>().map_err(sqlite_error)?
-    };
-    for migration in pending(&done)? {
+    for migration in pending(&sqlite_ledger(&tx)?)? {
         tx.execute_batch(&render(migration.text, "sqlite")).map_err(sqlite_error)?;
         tx.execute(
             "INSERT INTO schema_migrations (name, checksum) VALUES (?1, ?2)",
@@ -110,12 +145,8 @@ pub(crate) async fn postgres(client: &mut deadpool_postgres::Object) -> Result<(
         .map_err(pg_error)?;
     tx.execute("SELECT pg_advisory_xact_lock($1)", &[&LOCK]).await.map_err(pg_error)?;
     tx.batch_execute(&render(LEDGER, "postgres")).await.map_err(pg_error)?;
-    let rows = tx
-        .query("SELECT name, checksum FROM schema_migrations ORDER BY name", &[])
-        .await
-        .map_err(pg_error)?;
-    let done: Vec<(String, Vec<u8>)> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-    for migration in pending(&done)? {
+    let done = tx.query(LEDGER_ROWS, &[]).await.map_err(pg_error)?;
+    for migration in pending(&postgres_ledger(&done))? {
         tx.batch_execute(&render(migration.text, "postgres")).await.map_err(pg_error)?;
         tx.execute(
             "INSERT INTO schema_migrations (name, checksum) VALUES ($1, $2)",
@@ -148,7 +179,7 @@ BEGIN
     END LOOP;
 END $$";
 
-fn pending(done: &[(String, Vec<u8>)]) -> Result<&'static [Migration], DbError> {
+fn pending(done: &Ledger) -> Result<&'static [Migration], DbError> {
     for (index, (name, sum)) in done.iter().enumerate() {
         let Some(migration) = MIGRATIONS.get(index).filter(|known| known.name == name) else {
             return Err(newer(name));
@@ -178,5 +209,13 @@ mod tests {
         assert!(pending(&changed).is_err());
         let unknown = vec![("9999_future".to_owned(), vec![0])];
         assert!(pending(&unknown).is_err());
+
+        let behind = expect_current(&good).unwrap_err().to_string();
+        let [_, missing @ ..] = MIGRATIONS else { unreachable!("there are migrations") };
+        assert!(missing.iter().all(|migration| behind.contains(migration.name)), "{behind}");
+        let all: Vec<_> = MIGRATIONS.iter().map(|m| (m.name.to_owned(), checksum(m))).collect();
+        assert!(expect_current(&all).is_ok());
+        let ahead = expect_current(&[all, unknown].concat()).unwrap_err().to_string();
+        assert!(ahead.contains("9999_future") && ahead.contains("newer program"), "{ahead}");
     }
 }

@@ -109,13 +109,14 @@ crate::statements! {
 }
 
 impl Db {
-    /// Opens a database and brings its schema up to date, under a lock.
+    /// Opens a database and brings its schema up to date, under a lock; without a writer the
+    /// schema must be up to date already.
     pub async fn open(options: Options) -> Result<Self, DbError> {
         let Options { location, clock, seed, lease_clock, writer, on_fatal } = options;
         let engine = match location {
             Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(&path, writer, on_fatal)?),
             Location::Postgres { url, connections } => {
-                Engine::Postgres(Postgres::open(&url, connections).await?)
+                Engine::Postgres(Postgres::open(&url, connections, writer).await?)
             }
         };
         let (shared, queue) = match &engine {

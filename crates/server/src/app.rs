@@ -195,18 +195,21 @@ fn watch(tasks: &Tasks) {
 }
 
 /// Opens the database of the settings, with its vault and directory.
-pub(crate) async fn open_database(
-    settings: &Settings,
-) -> Result<(Db, Arc<Vault>, DataDir), StartError> {
-    let embedded = settings.database.is_none();
-    let data_dir = DataDir::open(&settings.data_dir(), embedded)?;
+async fn open_database(settings: &Settings) -> Result<(Db, Arc<Vault>, DataDir), StartError> {
+    let data_dir = DataDir::open(&settings.data_dir(), settings.database.is_none())?;
     let vault = Arc::new(data_dir.vault(settings.root_key.as_deref())?);
+    let db = open_db(settings, WriterMode::Thread).await?;
+    Ok((db, vault, data_dir))
+}
+
+/// Opens the database of the settings. SQLite's belongs to whoever holds the data directory.
+pub(crate) async fn open_db(settings: &Settings, writer: WriterMode) -> Result<Db, StartError> {
     let location = match &settings.database {
         Some(url) => Location::Postgres {
             url: url.clone(),
             connections: settings.database_connections.unwrap_or(CONNECTIONS),
         },
-        None => Location::Sqlite(data_dir.database()),
+        None => Location::Sqlite(DataDir::database_in(&settings.data_dir())),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let db = Db::open(Options {
@@ -214,14 +217,13 @@ pub(crate) async fn open_database(
         clock,
         seed: IdSeed::new(system_random()),
         lease_clock: LeaseClock::Database,
-        writer: WriterMode::Thread,
+        writer,
         on_fatal: Arc::new(|error| {
             tracing::error!(error, "a flush failed; nothing more is acknowledged");
             std::process::exit(74);
         }),
-    })
-    .await?;
-    Ok((db, vault, data_dir))
+    });
+    Ok(db.await?)
 }
 
 impl App {

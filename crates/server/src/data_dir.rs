@@ -39,9 +39,9 @@ impl DataDir {
         Ok(Self { path: path.to_owned(), _lock: lock })
     }
 
-    /// The file of the embedded database.
-    pub fn database(&self) -> PathBuf {
-        self.path.join("tidings.db")
+    /// The file of the embedded database of a data directory.
+    pub fn database_in(path: &Path) -> PathBuf {
+        path.join("tidings.db")
     }
 
     /// The vault over the installation's root key: the given one, or `root.key`, made on the first

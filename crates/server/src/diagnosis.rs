@@ -1,11 +1,16 @@
 //! What `doctor` looks at.
 
+use std::sync::Arc;
+
 use tidings_bus::Bus;
+use tidings_db::WriterMode;
 use tidings_jobs::JobReport;
 use tidings_kernel::Timestamp;
+use tidings_vault::{Vault, system_random};
 use tidings_webhooks::{Backlog, Webhooks};
 
-use crate::app::{App, open_database};
+use crate::app::{App, open_db};
+use crate::data_dir::DataDir;
 use crate::settings::{Settings, StartError};
 
 /// How an installation is.
@@ -26,19 +31,25 @@ pub struct Diagnosis {
 }
 
 impl App {
-    /// Looks at an installation, beside a running server where the database allows it.
+    /// Looks at an installation and changes nothing of it: no schema is brought up to date, no key
+    /// is made. PostgreSQL can be looked at beside a running server.
     pub async fn diagnose(settings: &Settings) -> Result<Diagnosis, StartError> {
-        let file = settings.data_dir().join("tidings.db");
-        if settings.database.is_none() && !file.exists() {
-            let directory = settings.data_dir();
-            return Err(StartError::Nothing(directory));
-        }
-        let (db, vault, _data_dir) = open_database(settings).await?;
+        let directory = settings.data_dir();
+        let _held = match &settings.database {
+            Some(_) => None,
+            None if DataDir::database_in(&directory).exists() => {
+                Some(DataDir::open(&directory, true)?)
+            }
+            None => return Err(StartError::Nothing(directory)),
+        };
+        let db = open_db(settings, WriterMode::Absent).await?;
+        // Nothing sealed is opened, so any key does.
+        let vault = Arc::new(Vault::new(&system_random()));
         let egress = tidings_egress::Egress::new(
             tidings_egress::Policy::default(),
             tidings_egress::Options::default(),
         )?;
-        let bus = Bus::new(std::sync::Arc::clone(db.clock()));
+        let bus = Bus::new(Arc::clone(db.clock()));
         let webhooks = Webhooks::new(db.clone(), vault, egress, bus);
         let backlog = webhooks.backlog().await?;
         let now = db.lease_now().await?;

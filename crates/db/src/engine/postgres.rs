@@ -8,6 +8,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DbError;
 use crate::conn::pg_error;
+use crate::engine::sqlite::WriterMode;
 
 /// How long to wait for a connection before a caller is told to come back.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -20,11 +21,19 @@ pub(crate) struct Postgres {
     reserved: Pool,
 }
 
+/// What each connection is told.
+const SETTINGS: &str = "-c statement_timeout=10s -c lock_timeout=5s \
+    -c idle_in_transaction_session_timeout=10s -c search_path=public";
+
 /// Connections for bookkeeping.
 const RESERVED: usize = 4;
 
 impl Postgres {
-    pub(crate) async fn open(url: &str, connections: usize) -> Result<Self, DbError> {
+    pub(crate) async fn open(
+        url: &str,
+        connections: usize,
+        writer: WriterMode,
+    ) -> Result<Self, DbError> {
         let mut config: Config = url
             .parse()
             .map_err(|_| DbError::Unavailable("the database URL cannot be read".to_owned()))?;
@@ -32,10 +41,14 @@ impl Postgres {
             .application_name("tidings")
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .connect_timeout(Duration::from_secs(5))
-            .options(
-                "-c statement_timeout=10s -c lock_timeout=5s \
-                 -c idle_in_transaction_session_timeout=10s -c search_path=public",
-            );
+            .options(SETTINGS);
+        let only_looks = writer == WriterMode::Absent;
+        if only_looks {
+            // A standby will do.
+            config
+                .target_session_attrs(TargetSessionAttrs::Any)
+                .options(format!("{SETTINGS} -c default_transaction_read_only=on"));
+        }
         let tls = MakeRustlsConnect::new(tls()?);
         let pool = |size: usize| {
             let recycling = ManagerConfig { recycling_method: RecyclingMethod::Fast };
@@ -53,7 +66,13 @@ impl Postgres {
         };
         let engine = Self { pool: pool(connections)?, reserved: pool(RESERVED)? };
         engine.assert_sound().await?;
-        crate::migrate::postgres(&mut engine.connection().await?).await?;
+        let mut connection = engine.connection().await?;
+        if only_looks {
+            crate::migrate::expect_postgres(&connection).await?;
+        } else {
+            crate::migrate::postgres(&mut connection).await?;
+        }
+        drop(connection);
         Ok(engine)
     }
 

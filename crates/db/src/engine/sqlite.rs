@@ -59,6 +59,8 @@ pub enum WriterMode {
     Thread,
     /// Inline, one by one: for simulations that must be the same on every run.
     Inline,
+    /// Nowhere: the database is looked at, and nothing of it is changed, its schema included.
+    Absent,
 }
 
 pub(crate) struct Sqlite {
@@ -74,12 +76,20 @@ pub(crate) struct Sqlite {
 impl Sqlite {
     pub(crate) fn open(path: &Path, mode: WriterMode, on_fatal: OnFatal) -> Result<Self, DbError> {
         assert_sound()?;
-        let writer = Writer::open(path, on_fatal)?;
+        let writer = match mode {
+            WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
+            WriterMode::Absent => None,
+        };
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
         let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new() });
-        let (inline, thread) = match mode {
-            WriterMode::Inline => (Some(Mutex::new(writer)), None),
-            WriterMode::Thread => (None, Some(spawn(writer, Arc::clone(&shared))?)),
+        let (inline, thread) = match (writer, mode) {
+            (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
+            (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&shared))?)),
+            (None, _) => {
+                readers.iter().try_for_each(|reader| crate::migrate::expect_sqlite(reader))?;
+                shared.lock().closed = true;
+                (None, None)
+            }
         };
         Ok(Self {
             shared,

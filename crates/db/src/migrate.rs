@@ -19,7 +19,13 @@ macro_rules! migrations {
     };
 }
 
-migrations!["0001_foundation", "0002_identity", "0003_customers", "0004_webhooks"];
+migrations![
+    "0001_foundation",
+    "0002_identity",
+    "0003_customers",
+    "0004_webhooks",
+    "0005_subscription_options"
+];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.
 const LOCK: i64 = 0x7469_6469_6e67_7301;

@@ -36,7 +36,8 @@ type Found = (i64, i64, TenantId, EventId);
 /// the cursor, so this needs no stricter isolation, and makes no writer's unit run again.
 pub(crate) async fn run(db: &Db) -> Result<usize, DbError> {
     let ctx = db.system_ctx("sequencer", TenantId::from_uuid(Uuid::nil()), true);
-    let placed = db.write_bookkeeping::<usize, DbError, _>(&ctx, |work| Box::pin(place(work))).await?;
+    let placed =
+        db.write_bookkeeping::<usize, DbError, _>(&ctx, |work| Box::pin(place(work))).await?;
     Ok(placed.into_inner())
 }
 

@@ -100,6 +100,9 @@ pub(crate) struct SettingsArgs {
     /// A listener of its own for /metrics, without a key
     #[arg(long, env = "TIDINGS_METRICS_LISTEN", value_name = "ADDR:PORT")]
     metrics_listen: Option<SocketAddr>,
+    /// The DNS name under which endpoints are asked for their consent
+    #[arg(long, env = "TIDINGS_WEBHOOK_ORIGIN", value_name = "NAME")]
+    webhook_origin: Option<String>,
     /// Private ranges that webhooks may reach: 10.1.0.0/16,…
     #[arg(long, env = "TIDINGS_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     allow_private: Vec<IpNet>,
@@ -133,6 +136,7 @@ impl SettingsArgs {
             database_connections: self.database_connections,
             dev: self.dev,
             metrics_listen: self.metrics_listen,
+            webhook_origin: self.webhook_origin,
             allow_private: self.allow_private,
             operator_key: self.operator_key,
             root_key,

@@ -19,7 +19,14 @@ macro_rules! migrations {
     };
 }
 
-migrations!["0001_foundation", "0002_identity", "0003_customers", "0004_webhooks", "0008_flow"];
+migrations![
+    "0001_foundation",
+    "0002_identity",
+    "0003_customers",
+    "0004_webhooks",
+    "0005_subscription_options",
+    "0008_flow"
+];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.
 const LOCK: i64 = 0x7469_6469_6e67_7301;

@@ -235,16 +235,20 @@ impl UnitOfWork {
         static NONE: Metadata = Metadata::new();
         let event_id: EventId = self.ordinals.mint();
         let ctx = &self.ctx;
+        let shown = event.sent_as.as_ref();
+        let (name, schema_version) =
+            shown.map_or((&event.name, event.schema_version), |(name, v)| (name, *v));
         let body = Envelope {
             id: event_id,
-            name: event.name.as_str(),
-            schema_version: event.schema_version,
+            name: name.as_str(),
+            schema_version,
             timestamp: ctx.now,
             tenant_id: ctx.tenant_id,
             subject: Subject { kind, id: id.to_string(), version },
             actor: ActorView::from(&ctx.actor),
             cause: CauseView::new(ctx.request_id, &ctx.cause),
-            livemode: ctx.livemode,
+            // An example of another type is nothing that happened.
+            livemode: ctx.livemode && shown.is_none(),
             custom_metadata: event.custom_metadata.as_ref().or(metadata).unwrap_or(&NONE),
             data: &event.data,
         }

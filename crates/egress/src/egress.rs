@@ -68,10 +68,30 @@ impl Egress {
         body: Bytes,
         deadline: Duration,
     ) -> Exchange {
+        self.ask(target, request(Method::POST, target, headers, body), deadline).await
+    }
+
+    /// Asks `target` with `OPTIONS`, once, as [`Egress::send`] posts: vetted and bounded alike.
+    pub async fn options(
+        &self,
+        target: &Target,
+        headers: HeaderMap,
+        deadline: Duration,
+    ) -> Exchange {
+        let request = request(Method::OPTIONS, target, headers, Bytes::new());
+        self.ask(target, request, deadline).await
+    }
+
+    async fn ask(
+        &self,
+        target: &Target,
+        request: Request<Full<Bytes>>,
+        deadline: Duration,
+    ) -> Exchange {
         let started = Instant::now();
         let until = started.checked_add(deadline).unwrap_or(started);
         let mut phases = Phases::default();
-        let outcome = self.0.exchange(target, headers, body, until, &mut phases).await;
+        let outcome = self.0.exchange(target, request, until, &mut phases).await;
         phases.total = started.elapsed();
         Exchange { outcome, phases }
     }
@@ -81,8 +101,7 @@ impl Inner {
     async fn exchange(
         &self,
         target: &Target,
-        headers: HeaderMap,
-        body: Bytes,
+        request: Request<Full<Bytes>>,
         until: Instant,
         phases: &mut Phases,
     ) -> Result<Reply, SendError> {
@@ -94,7 +113,7 @@ impl Inner {
         };
 
         let asked = Instant::now();
-        let head = timeout_at(until, link.request(request(target, headers, body))).await;
+        let head = timeout_at(until, link.request(request)).await;
         let reply = match head {
             Ok(Ok(reply)) => reply,
             Ok(Err(error)) => return Err(classify(&error)),
@@ -145,14 +164,19 @@ const RESERVED: [HeaderName; 9] = [
     HeaderName::from_static("keep-alive"),
 ];
 
-fn request(target: &Target, mut headers: HeaderMap, body: Bytes) -> Request<Full<Bytes>> {
+fn request(
+    method: Method,
+    target: &Target,
+    mut headers: HeaderMap,
+    body: Bytes,
+) -> Request<Full<Bytes>> {
     for name in &RESERVED {
         headers.remove(name);
     }
     headers.insert(header::HOST, target.host_header());
     headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
     let mut request = Request::new(Full::new(body));
-    *request.method_mut() = Method::POST;
+    *request.method_mut() = method;
     *request.uri_mut() = target.uri();
     *request.headers_mut() = headers;
     request

@@ -4,7 +4,8 @@
 //!
 //! - [`Policy`] says which addresses may be reached; [`verdict`] applies it to one address.
 //! - [`Egress::vet`] turns text into a [`Target`], once, when an endpoint is saved or loaded.
-//! - [`Egress::send`] posts to a target under one deadline and hands back an [`Exchange`]: a
+//! - [`Egress::send`] posts to a target under one deadline (and [`Egress::options`] asks one, to learn
+//!   whether it consents) and hands back an [`Exchange`]: a
 //!   [`Reply`] or a [`SendError`], and how long each phase took.
 //! - [`retry_after`] reads the one header of a reply that steers us, without trusting it.
 //!

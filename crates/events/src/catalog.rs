@@ -97,6 +97,9 @@ pub struct Event {
     pub data: Box<RawValue>,
     /// What the publisher attached; where absent, the object's own metadata is sent.
     pub custom_metadata: Option<Metadata>,
+    /// The type, with the version of its schema, that the body names where it is not the one of
+    /// the log: an example of it, sent as a test. No reaction takes it for the real thing.
+    pub sent_as: Option<(EventName, u32)>,
 }
 
 impl Event {
@@ -112,6 +115,7 @@ impl Event {
             visibility: P::TYPE.visibility(),
             data,
             custom_metadata: None,
+            sent_as: None,
         }
     }
 }

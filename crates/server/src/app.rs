@@ -14,7 +14,7 @@ use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed, SystemClock};
 use tidings_vault::{Vault, system_random};
 use tidings_web::{Api, HttpMetrics, OperationInfo, Services};
-use tidings_webhooks::{Engine, EngineParts, Webhooks};
+use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
 use crate::probes::{self, Probes};
@@ -41,6 +41,8 @@ pub struct Parts {
     pub background: bool,
     /// How this process calls itself.
     pub name: String,
+    /// The DNS name under which endpoints are asked for their consent.
+    pub webhook_origin: Option<String>,
 }
 
 /// Everything wired together.
@@ -94,13 +96,18 @@ impl App {
         };
         let egress = Egress::new(policy, tidings_egress::Options::default())?;
         let name = format!("{}:{}", settings.listen_on(), std::process::id());
-        let parts = Parts { db, vault, egress, operator_key, background: true, name };
+        let webhook_origin = settings.webhook_origin.clone();
+        let parts =
+            Parts { db, vault, egress, operator_key, background: true, name, webhook_origin };
         Ok(Self { _data_dir: Some(data_dir), ..Self::build(parts).await? })
     }
 
     /// Wires the parts together and starts the loops.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
-        let Parts { db, vault, egress, operator_key, background, name } = parts;
+        let Parts { db, vault, egress, operator_key, background, name, webhook_origin } = parts;
+        if let Some(origin) = webhook_origin.as_ref().filter(|o| !handshake::is_origin(o)) {
+            return Err(StartError::Origin(origin.clone()));
+        }
         let bus = Bus::new(Arc::clone(db.clock()));
         let tasks = Tasks::default();
         let identity = Identity::new(db.clone(), Arc::clone(&vault));
@@ -112,7 +119,8 @@ impl App {
             ));
         }
         let new_operator_key = identity.ensure_operator_key(operator_key).await?;
-        let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone());
+        let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone())
+            .with_origin(webhook_origin.as_deref());
         // With no billing there are no subscriptions to pause, and so none are.
         let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
         let engine = Engine::start(EngineParts {
@@ -256,6 +264,7 @@ fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
+        .sweep(tidings_webhooks::jobs::purge_statistics())
         .sweep(wiring::idempotent_replies())
         .reaction(tidings_webhooks::jobs::EventActivity);
     for sweep in tidings_customers::jobs::sweeps(customers) {

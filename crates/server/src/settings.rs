@@ -22,6 +22,8 @@ pub struct Settings {
     pub dev: Option<bool>,
     /// A listener of its own for `/metrics`, without a key.
     pub metrics_listen: Option<SocketAddr>,
+    /// The DNS name under which endpoints are asked for their consent.
+    pub webhook_origin: Option<String>,
     /// Private ranges that webhooks may reach.
     pub allow_private: Vec<IpNet>,
     /// The operator's key, for automated installs.
@@ -58,6 +60,9 @@ pub enum StartError {
     /// A key from outside.
     #[error("{0}")]
     Key(String),
+    /// The name under which endpoints are asked is none.
+    #[error("the webhook origin {0:?} is not a DNS name, such as hooks.example.com")]
+    Origin(String),
     /// There is no installation to look at.
     #[error("there is no database in {}; name the data directory with --data", .0.display())]
     Nothing(PathBuf),
@@ -87,6 +92,7 @@ impl Settings {
             database_connections: self.database_connections.or(below.database_connections),
             dev: self.dev.or(below.dev),
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
+            webhook_origin: self.webhook_origin.or(below.webhook_origin),
             allow_private,
             operator_key: self.operator_key.or(below.operator_key),
             root_key: self.root_key.or(below.root_key),

@@ -161,6 +161,7 @@ impl TestApp {
             operator_key: Some(OperatorKey::parse(OPERATOR).unwrap()),
             background: false,
             name: "test".to_owned(),
+            webhook_origin: Some("tidings.example".to_owned()),
         })
         .await
         .unwrap();

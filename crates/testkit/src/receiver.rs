@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
@@ -103,6 +103,9 @@ impl Arrival {
 #[derive(Default)]
 struct Inner {
     arrivals: Mutex<Vec<Arrival>>,
+    /// What asked for consent with `OPTIONS`.
+    questions: Mutex<Vec<Arrival>>,
+    consent: Mutex<Option<Script>>,
     script: Mutex<VecDeque<Script>>,
     always: Mutex<Option<Script>>,
 }
@@ -162,6 +165,17 @@ impl Receiver {
         self
     }
 
+    /// Answers `OPTIONS` like this; 200 and no word of consent unless told.
+    pub fn on_options(&self, script: Script) -> &Self {
+        *self.inner.consent.lock().unwrap_or_else(PoisonError::into_inner) = Some(script);
+        self
+    }
+
+    /// The questions for consent that have arrived.
+    pub fn questions(&self) -> Vec<Arrival> {
+        self.inner.questions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// What has arrived.
     pub fn arrivals(&self) -> Vec<Arrival> {
         self.inner.arrivals.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -198,12 +212,27 @@ impl Receiver {
     }
 }
 
-async fn receive(State(inner): State<Arc<Inner>>, headers: HeaderMap, body: Bytes) -> Response {
+async fn receive(
+    State(inner): State<Arc<Inner>>,
+    method: Method,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    if method == Method::OPTIONS {
+        let question = Arrival { headers, body };
+        inner.questions.lock().unwrap_or_else(PoisonError::into_inner).push(question);
+        let answer = inner.consent.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        return answer_with(answer.unwrap_or_else(|| Script::status(200))).await;
+    }
     inner.arrivals.lock().unwrap_or_else(PoisonError::into_inner).push(Arrival { headers, body });
     let next = inner.script.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
     let next = next
         .or_else(|| inner.always.lock().unwrap_or_else(PoisonError::into_inner).clone())
         .unwrap_or_else(|| Script::status(200));
+    answer_with(next).await
+}
+
+async fn answer_with(next: Script) -> Response {
     if next.hangs {
         std::future::pending::<()>().await;
     }

@@ -10,6 +10,8 @@
 //! **The reasons.** A sealed value that is copied to another tenant, table or row does not open,
 //! because its place is part of what is authenticated (reliability rule R30).
 
+mod ed25519;
+
 use std::sync::{Mutex, PoisonError};
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
@@ -17,6 +19,10 @@ use aws_lc_rs::{constant_time, digest, hkdf, hmac};
 use rand::rngs::StdRng;
 use rand::{RngCore, SeedableRng};
 use zeroize::Zeroizing;
+
+pub use ed25519::{
+    ED25519_PUBLIC_BYTES, ED25519_SEED_BYTES, ED25519_SIGNATURE_BYTES, Ed25519Key, ed25519_fits,
+};
 
 /// Bytes of the root key.
 pub const ROOT_KEY_BYTES: usize = 32;

@@ -189,6 +189,18 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Body<T> {
     }
 }
 
+/// A JSON body that may be left out.
+impl<T: DeserializeOwned + ToSchema + Send> Input for Option<Body<T>> {
+    fn read(call: &Call) -> Result<Self, Problem> {
+        if call.body.is_empty() { Ok(None) } else { Body::read(call).map(Some) }
+    }
+
+    fn describe(described: &mut Described) {
+        described.body::<T>(Part::Json);
+        described.body_is_optional();
+    }
+}
+
 impl<A: Input, B: Input> Input for (A, B) {
     fn read(call: &Call) -> Result<Self, Problem> {
         Ok((A::read(call)?, B::read(call)?))

@@ -23,6 +23,7 @@ pub enum Part {
 pub struct Described {
     parameters: Vec<Value>,
     body: Option<Value>,
+    body_is_optional: bool,
     answer: Option<Value>,
     schemas: Vec<(String, Value)>,
 }
@@ -52,6 +53,10 @@ impl Described {
 
     pub(crate) fn body<T: ToSchema>(&mut self, _: Part) {
         self.body = Some(self.reference::<T>());
+    }
+
+    pub(crate) fn body_is_optional(&mut self) {
+        self.body_is_optional = true;
     }
 
     pub(crate) fn answer<T: ToSchema>(&mut self, _: Part) {
@@ -155,8 +160,10 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
         },
     });
     if let Some(body) = &described.body {
-        out["requestBody"] =
-            json!({"required": true, "content": {"application/json": {"schema": body}}});
+        out["requestBody"] = json!({
+            "required": !described.body_is_optional,
+            "content": {"application/json": {"schema": body}},
+        });
     }
     if op.access == Access::Public {
         out["security"] = json!([]);

@@ -1,15 +1,23 @@
 //! What callers send.
 
+mod options;
+
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_kernel::{FieldError, Metadata, Patch, Problem, limits};
+use tidings_kernel::{FieldError, Metadata, Patch, Problem, Timestamp, limits};
 use utoipa::ToSchema;
 
+use crate::cloudevents::Format;
 use crate::headers;
+use crate::options::{check_filter, check_profiles};
+use crate::payload_filter::Clause;
 use crate::plan::RetryPolicy;
-use crate::subscription::DeliveryOrder;
+use crate::signing::profiles::ProfileUse;
+use crate::subscription::{DeliveryOrder, Subscription};
+
+pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -34,6 +42,17 @@ pub struct CreateSubscription {
     pub ordering: Option<String>,
     /// Whether to send; true unless told.
     pub is_active: Option<bool>,
+    /// Which events of these types to send, by what is in them; all unless told.
+    pub payload_filter: Option<Clause>,
+    /// Other ways to sign, sent beside Standard Webhooks `v1`, which is always sent.
+    #[serde(default)]
+    pub signature_profiles: Vec<ProfileUse>,
+    /// How bodies are laid out; `standard` unless told.
+    #[serde(default)]
+    pub format: Format,
+    /// Whether the endpoint must consent, by the handshake of CloudEvents, before anything is sent.
+    #[serde(default)]
+    pub handshake: bool,
     /// Your own notes; never sent.
     #[serde(default)]
     pub custom_metadata: Metadata,
@@ -63,6 +82,15 @@ pub struct UpdateSubscription {
     pub ordering: Option<String>,
     /// Whether to send; true also lifts what Tidings had stopped.
     pub is_active: Option<bool>,
+    /// Which events of these types to send; `null` sends all.
+    #[serde(default)]
+    pub payload_filter: Patch<Clause>,
+    /// Other ways to sign; they replace all that were there.
+    pub signature_profiles: Option<Vec<ProfileUse>>,
+    /// How bodies are laid out.
+    pub format: Option<Format>,
+    /// Whether the endpoint must consent before anything is sent.
+    pub handshake: Option<bool>,
     /// Your own notes; they replace all that were there.
     pub custom_metadata: Option<Metadata>,
 }
@@ -192,11 +220,17 @@ pub(crate) fn all(errors: Vec<FieldError>) -> Result<(), Problem> {
 
 impl CreateSubscription {
     /// Faults of the fields that need nothing else to be judged; gives what their words mean.
-    pub(crate) fn check(&self, errors: &mut Vec<FieldError>) -> (RetryPolicy, DeliveryOrder) {
+    pub(crate) fn check(
+        &self,
+        now: Timestamp,
+        errors: &mut Vec<FieldError>,
+    ) -> (RetryPolicy, DeliveryOrder) {
         text("/description", self.description.as_deref().unwrap_or_default(), errors);
         errors.extend(headers::check(pairs(&self.headers)));
         timeout(self.timeout_seconds, errors);
         metadata("/custom_metadata", &self.custom_metadata, errors);
+        check_filter(self.payload_filter.as_ref(), errors);
+        check_profiles(&self.signature_profiles, &[], now, errors);
         rate(self.rate_per_second, errors);
         let ordering = ordering(self.ordering.as_deref(), errors).unwrap_or_default();
         (policy(self.retry_policy.as_deref(), errors).unwrap_or_default(), ordering)
@@ -204,9 +238,10 @@ impl CreateSubscription {
 }
 
 impl UpdateSubscription {
-    /// Faults of the fields that need nothing else to be judged; gives what their words mean.
+    /// Faults of the fields, as a change of `current`; gives what their words mean.
     pub(crate) fn check(
         &self,
+        (current, now): (&Subscription, Timestamp),
         errors: &mut Vec<FieldError>,
     ) -> (Option<RetryPolicy>, Option<DeliveryOrder>) {
         if let Patch::Set(description) = &self.description {
@@ -221,6 +256,12 @@ impl UpdateSubscription {
         }
         if let Patch::Set(given) = self.rate_per_second {
             rate(Some(given), errors);
+        }
+        if let Patch::Set(clause) = &self.payload_filter {
+            check_filter(Some(clause), errors);
+        }
+        if let Some(profiles) = &self.signature_profiles {
+            check_profiles(profiles, &current.options.signature_profiles, now, errors);
         }
         (policy(self.retry_policy.as_deref(), errors), ordering(self.ordering.as_deref(), errors))
     }

@@ -13,8 +13,20 @@ pub enum WebhookError {
     #[error("the subscription is disabled already")]
     AlreadyDisabled,
     /// It sends nothing at present.
-    #[error("the subscription sends nothing at present; set is_active to true first")]
+    #[error(
+        "the subscription sends nothing at present; where its status is pending, do its handshake, \
+         and otherwise set is_active to true"
+    )]
     NotSending,
+    /// It asks for no handshake.
+    #[error("the subscription needs no handshake; set handshake to true first")]
+    NoHandshake,
+    /// Its endpoint was asked, and has not consented.
+    #[error("the endpoint has not consented: {0}")]
+    NotConsented(String),
+    /// It moved while its endpoint was asked.
+    #[error("the subscription's url changed while the endpoint was asked; ask again")]
+    Moved,
     /// The delivery has not ended yet.
     #[error("the delivery has not ended yet; it is tried again by itself")]
     NotEnded,
@@ -48,6 +60,9 @@ impl From<WebhookError> for Problem {
             WebhookError::NotFound => Self::not_found(),
             WebhookError::AlreadyDisabled
             | WebhookError::NotSending
+            | WebhookError::NoHandshake
+            | WebhookError::NotConsented(_)
+            | WebhookError::Moved
             | WebhookError::NotEnded
             | WebhookError::PayloadGone => Self::new(ProblemKind::InvalidTransition, text),
             WebhookError::TooManySubscriptions | WebhookError::TooManyTypes => {

@@ -109,6 +109,7 @@ impl Publication {
             visibility: Visibility::Public,
             data,
             custom_metadata: Some(metadata),
+            sent_as: None,
         };
         Change::new(self, event)
     }

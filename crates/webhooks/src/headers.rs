@@ -20,17 +20,19 @@ const RESERVED: &[&str] = &[
     "host",
     "http2-settings",
     "keep-alive",
+    "stripe-signature",
     "te",
     "trailer",
     "transfer-encoding",
     "upgrade",
     "user-agent",
     "via",
+    "x-hub-signature-256",
 ];
 
 /// Families of such names.
 const RESERVED_PREFIXES: &[&str] =
-    &["content-", "proxy-", "webhook-", "x-forwarded-", "x-webhook-"];
+    &["ce-", "content-", "proxy-", "webhook-", "x-forwarded-", "x-webhook-"];
 
 /// Whether a name, in any case, cannot be set by a subscription.
 pub fn is_reserved(name: &str) -> bool {
@@ -168,6 +170,9 @@ mod tests {
             ("X-Webhook-Signature", Some("reserved")),
             ("x-webhook-event-id", Some("reserved")),
             ("X-Forwarded-For", Some("reserved")),
+            ("Stripe-Signature", Some("reserved")),
+            ("X-Hub-Signature-256", Some("reserved")),
+            ("ce-id", Some("reserved")),
             ("", Some("invalid_name")),
             (" ", Some("invalid_name")),
             ("X Key", Some("invalid_name")),

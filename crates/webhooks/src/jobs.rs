@@ -29,6 +29,26 @@ impl ReactionHandler for EventActivity {
     }
 }
 
+/// Ends the hours of statistics that are kept no longer.
+pub fn purge_statistics() -> Sweep {
+    Sweep::new(
+        "webhooks.purge_statistics",
+        Duration::from_hours(1),
+        |db, now| async move {
+            let tenants = service::expired_statistics(&db, now).await?;
+            Ok(tenants
+                .into_iter()
+                // Named by its oldest row, so that a tenant is taken again while rows are left.
+                .map(|(tenant_id, oldest)| SweepItem {
+                    tenant_id,
+                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
+                })
+                .collect())
+        },
+        |work, _| Box::pin(async move { Ok(service::purge_statistics(work).await?) }),
+    )
+}
+
 /// Forgets the ids of publications after 30 days.
 pub fn forget_publications() -> Sweep {
     Sweep::new(

@@ -20,28 +20,36 @@
 pub mod ageing;
 mod api;
 pub mod breaker;
+pub mod cloudevents;
 mod commands;
 pub mod delivery;
 mod engine;
 mod error;
 mod event_type;
+mod examples;
+pub mod handshake;
 pub mod headers;
 pub mod health;
 pub mod jobs;
 pub mod matching;
+mod options;
+pub mod payload_filter;
 pub mod plan;
 pub mod rate;
 mod sealing;
 mod service;
 pub mod signing;
 pub mod standing;
+mod statistics;
 mod store;
 mod subscription;
 pub mod window;
+mod wire;
 
 pub use api::routes;
 pub use engine::{Engine, EngineMetrics, EngineParts};
 pub use error::WebhookError;
+pub use options::Options;
 pub use service::{Backlog, Webhooks};
 pub use subscription::Subscription;
 
@@ -58,6 +66,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::nodes::ALL,
         store::pointers::ALL,
         store::settle::ALL,
+        store::statistics::ALL,
         store::subscriptions::ALL,
     ]
     .into_iter()

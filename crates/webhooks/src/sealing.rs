@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use tidings_kernel::{TenantId, WebhookSubscriptionId};
-use tidings_vault::{Secret, Vault};
+use tidings_vault::{Ed25519Key, Secret, Vault};
 
 use crate::signing::SigningSecret;
 use crate::subscription::{Sealed, Subscription};
@@ -35,6 +35,29 @@ pub(crate) fn open_secret(
         tracing::error!(subscription = %subscription.id, "the signing secret does not open");
         SigningSecret::generate(vault)
     })
+}
+
+/// Seals the seed of an endpoint's key pair for its subscription.
+pub(crate) fn seal_signing_key(
+    vault: &Vault,
+    tenant_id: TenantId,
+    id: WebhookSubscriptionId,
+    seed: &[u8],
+) -> Sealed {
+    Sealed(vault.seal(&place(tenant_id, id, "signing_key"), seed).into())
+}
+
+/// Opens the key pair of an endpoint that has one. One that does not open signs nothing: `v1` goes
+/// out without `v1a`, and the log says why.
+pub(crate) fn open_signing_key(vault: &Vault, subscription: &Subscription) -> Option<Ed25519Key> {
+    let sealed = subscription.signing_key.as_ref()?;
+    let place = place(subscription.tenant_id, subscription.id, "signing_key");
+    let opened = vault.open(&place, &sealed.0).ok();
+    let key = opened.and_then(|seed: Secret| Ed25519Key::from_seed(seed.expose()));
+    if key.is_none() {
+        tracing::error!(subscription = %subscription.id, "the key pair does not open");
+    }
+    key
 }
 
 /// Seals custom headers for their subscription.

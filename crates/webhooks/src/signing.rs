@@ -1,5 +1,7 @@
 //! Standard Webhooks: what proves to a receiver that a body is ours and is fresh.
 
+pub mod profiles;
+
 use std::time::Duration;
 
 use base64::Engine as _;

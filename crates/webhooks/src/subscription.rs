@@ -14,9 +14,10 @@ use tidings_kernel::{
 
 use crate::error::WebhookError;
 use crate::health::Health;
+use crate::options::Options;
 use crate::plan::RetryPolicy;
 
-/// How long webhooks are signed with the old secret too, after a rotation.
+/// How long webhooks are signed with the old secret too after a rotation, unless told.
 pub(crate) const OVERLAP: Duration = Duration::from_hours(24);
 
 /// A secret or a set of headers as it lies in the database: sealed for its place.
@@ -94,6 +95,10 @@ pub struct Subscription {
     pub secret: Sealed,
     /// The secret before a rotation, and until when it signs too.
     pub previous: Option<(Sealed, Timestamp)>,
+    /// The seed of its key pair, sealed, where a profile needs one.
+    pub signing_key: Option<Sealed>,
+    /// What it asks for beyond the defaults.
+    pub options: Options,
     /// What the owner attached; it is never sent.
     pub custom_metadata: Metadata,
     /// When it was made.
@@ -126,15 +131,20 @@ impl Entity for Subscription {
 impl Subscription {
     /// Whether events are sent at present.
     pub fn sends(&self) -> bool {
-        self.is_active && self.disabled.is_none() && self.deleted_at.is_none()
+        self.is_active
+            && self.disabled.is_none()
+            && self.deleted_at.is_none()
+            && self.options.may_send()
     }
 
-    /// `active`, `paused` by the owner, or `disabled` by Tidings.
+    /// `active`, `pending` until its endpoint consents, `paused` by the owner, or `disabled` by
+    /// Tidings.
     pub fn status(&self) -> &'static str {
-        match (&self.disabled, self.is_active) {
-            (Some(_), _) => "disabled",
-            (None, true) => "active",
-            (None, false) => "paused",
+        match (&self.disabled, self.is_active, self.options.may_send()) {
+            (Some(_), ..) => "disabled",
+            (None, false, _) => "paused",
+            (None, true, false) => "pending",
+            (None, true, true) => "active",
         }
     }
 
@@ -151,6 +161,7 @@ impl Subscription {
     /// Takes the fields of `next` over; nothing where none differs. Switching it on again lifts
     /// what Tidings had stopped.
     pub fn update(self, next: Self, now: Timestamp) -> Result<Change<Self>, Box<Self>> {
+        let (old, new) = (&self.options, &next.options);
         let diff = Diff::new()
             .field("url", &self.url, &next.url)
             .field("events", &self.events, &next.events)
@@ -161,7 +172,14 @@ impl Subscription {
             .field("rate_per_second", &self.rate_per_second, &next.rate_per_second)
             .field("ordering", &self.ordering.as_str(), &next.ordering.as_str())
             .field("is_active", &self.sends(), &next.sends())
-            .field("custom_metadata", &self.custom_metadata, &next.custom_metadata);
+            .field("custom_metadata", &self.custom_metadata, &next.custom_metadata)
+            .field("payload_filter", &old.payload_filter, &new.payload_filter)
+            .field("signature_profiles", &old.signature_profiles, &new.signature_profiles)
+            .field("public_key", &old.public_key, &new.public_key)
+            .field("format", &old.format, &new.format)
+            .field("handshake", &old.handshake, &new.handshake)
+            .field("consented_at", &old.consented_at, &new.consented_at)
+            .field("handshake_refusal", &old.handshake_refusal, &new.handshake_refusal);
         if diff.is_empty() {
             return Err(Box::new(self));
         }
@@ -173,14 +191,14 @@ impl Subscription {
         Ok(Change::new(Self { updated_at: now, ..next }, event))
     }
 
-    /// Gives it a new secret; the old one signs for another day.
-    pub fn rotate(self, secret: Sealed, now: Timestamp) -> Change<Self> {
-        let until = now.after(OVERLAP);
+    /// Gives it a new secret; the old one signs too until the overlap is over.
+    pub fn rotate(self, secret: Sealed, overlap: Duration, now: Timestamp) -> Change<Self> {
+        let until = now.after(overlap);
         let event = WebhookSubscriptionSecretRotated {
             subscription_id: self.id,
             previous_valid_until: until,
         };
-        let previous = Some((self.secret, until));
+        let previous = (!overlap.is_zero()).then_some((self.secret, until));
         Change::new(Self { secret, previous, updated_at: now, ..self }, event)
     }
 

@@ -47,6 +47,7 @@ async fn node(url: &str, name: &str) -> Node {
         operator_key: Some(OperatorKey::parse(OPERATOR).unwrap()),
         background: true,
         name: name.to_owned(),
+        webhook_origin: Some("tidings.example".to_owned()),
     })
     .await
     .unwrap();

@@ -3,6 +3,7 @@
 mod deliveries;
 mod events;
 mod log;
+mod options;
 mod subscriptions;
 
 use tidings_web::Routes;
@@ -12,5 +13,6 @@ use crate::service::Webhooks;
 /// The routes of the webhooks domain.
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
-    log::routes(events::routes(deliveries::routes(subscriptions::routes(routes))))
+    let routes = options::routes(subscriptions::routes(routes));
+    log::routes(events::routes(deliveries::routes(routes)))
 }

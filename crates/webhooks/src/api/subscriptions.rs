@@ -5,18 +5,21 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use tidings_db::work;
 use tidings_events::EventType;
-use tidings_kernel::{EventId, Metadata, Permission, Problem, Timestamp, WebhookSubscriptionId};
+use tidings_kernel::{Metadata, Permission, Problem, Timestamp, WebhookSubscriptionId};
 use tidings_web::{
     Access, Answer, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit,
 };
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::deliveries::DeliveryView;
+use crate::cloudevents::Format;
 use crate::commands::{CreateSubscription, UpdateSubscription};
 use crate::delivery::DeliveryStatus;
+use crate::payload_filter::Clause;
 use crate::service::DeliveryFilter;
 use crate::service::Webhooks;
 use crate::signing::SigningSecret;
+use crate::signing::profiles::ProfileUse;
 use crate::subscription::Subscription;
 
 /// A webhook subscription, without its secret.
@@ -42,7 +45,8 @@ pub(crate) struct SubscriptionView {
     pub(crate) ordering: &'static str,
     /// Whether it sends at present.
     pub(crate) is_active: bool,
-    /// `active`, `paused` by its owner, or `disabled` by Tidings.
+    /// `active`, `pending` until its endpoint consents, `paused` by its owner, or `disabled` by
+    /// Tidings.
     pub(crate) status: &'static str,
     /// When Tidings disabled it.
     pub(crate) disabled_at: Option<Timestamp>,
@@ -50,6 +54,20 @@ pub(crate) struct SubscriptionView {
     pub(crate) disabled_reason: Option<String>,
     /// Until when webhooks are signed with the old secret too.
     pub(crate) previous_secret_valid_until: Option<Timestamp>,
+    /// Which events of these types it gets; all where there is none.
+    pub(crate) payload_filter: Option<Clause>,
+    /// Ways to sign that are sent beside Standard Webhooks `v1`.
+    pub(crate) signature_profiles: Vec<ProfileUse>,
+    /// The key (`whpk_…`) that `v1a` signatures are checked with.
+    pub(crate) public_key: Option<String>,
+    /// How bodies are laid out.
+    pub(crate) format: Format,
+    /// Whether the endpoint must consent before anything is sent.
+    pub(crate) handshake: bool,
+    /// When it consented.
+    pub(crate) consented_at: Option<Timestamp>,
+    /// Why it has not, when it was last asked.
+    pub(crate) handshake_refusal: Option<String>,
     /// Your own notes.
     pub(crate) custom_metadata: Metadata,
     /// When it was made.
@@ -62,6 +80,7 @@ impl From<Subscription> for SubscriptionView {
     fn from(subscription: Subscription) -> Self {
         let (status, is_active) = (subscription.status(), subscription.sends());
         let names = subscription.header_names.into_iter();
+        let options = subscription.options;
         let (disabled_at, disabled_reason) =
             subscription.disabled.map(|disabled| (disabled.at, disabled.reason)).unzip();
         Self {
@@ -79,6 +98,13 @@ impl From<Subscription> for SubscriptionView {
             disabled_at,
             disabled_reason,
             previous_secret_valid_until: subscription.previous.map(|(_, until)| until),
+            payload_filter: options.payload_filter,
+            signature_profiles: options.signature_profiles,
+            public_key: options.public_key,
+            format: options.format,
+            handshake: options.handshake,
+            consented_at: options.consented_at,
+            handshake_refusal: options.handshake_refusal,
             custom_metadata: subscription.custom_metadata,
             created_at: subscription.created_at,
             updated_at: subscription.updated_at,
@@ -94,13 +120,6 @@ pub(crate) struct NewSubscriptionView {
     pub(crate) subscription: SubscriptionView,
     /// The secret that receivers verify signatures with. Keep it; it is not shown again.
     pub(crate) secret: String,
-}
-
-/// A test that was sent.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct TestView {
-    /// The test's event: `webhook-id` of what arrives.
-    pub(crate) event_id: EventId,
 }
 
 const READ: Access = Access::Needs(Permission::WebhooksRead);
@@ -136,24 +155,6 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
                 .emits(&[EventType::WebhookSubscriptionDeleted]),
             delete,
         )
-        .change(
-            Op::post(
-                "/api/v1/webhooks/subscriptions/{id}/rotate-secret",
-                "rotateWebhookSecret",
-                MANAGE,
-            )
-            .status(200)
-            .summary("Give a subscription a new secret; the old one signs for another 24 hours")
-            .emits(&[EventType::WebhookSubscriptionSecretRotated]),
-            rotate,
-        )
-        .change(
-            Op::post("/api/v1/webhooks/subscriptions/{id}/test", "testWebhookSubscription", MANAGE)
-                .status(202)
-                .summary("Send a test event to one subscription")
-                .emits(&[EventType::WebhookTest]),
-            test,
-        )
         .list(
             Op::get(
                 "/api/v1/webhooks/subscriptions/{id}/deliveries",
@@ -165,7 +166,9 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
         )
 }
 
-fn with_secret((subscription, secret): (Subscription, SigningSecret)) -> NewSubscriptionView {
+pub(crate) fn with_secret(
+    (subscription, secret): (Subscription, SigningSecret),
+) -> NewSubscriptionView {
     NewSubscriptionView { subscription: subscription.into(), secret: secret.to_text() }
 }
 
@@ -178,6 +181,9 @@ async fn create(
         let version = made.0.version;
         Reply::created(with_secret(made)).version(version)
     };
+    // The endpoint is asked before the unit of work, which waits for nothing but its database.
+    let asked = if input.handshake { webhooks.ask(&input.url).await? } else { None };
+    let input = (input, asked);
     commit(&call, work!([webhooks, input], |work| webhooks.create_subscription(work, input)), view)
         .await
 }
@@ -202,7 +208,8 @@ async fn update(
     call: Call,
     (Path(id), Body(input)): (Path<WebhookSubscriptionId>, Body<UpdateSubscription>),
 ) -> Result<Changed<SubscriptionView>, Problem> {
-    let input = (input, call.if_match()?);
+    let asked = webhooks.ask_before_update(call.ctx.tenant_id, id, &input).await?;
+    let input = (input, call.if_match()?, asked);
     let view = |subscription: Subscription| {
         let version = subscription.version;
         Reply::ok(subscription.into()).version(version)
@@ -219,24 +226,6 @@ async fn delete(
     let if_match = call.if_match()?;
     let unit = work!([webhooks], |work| webhooks.delete_subscription(work, id, if_match));
     commit(&call, unit, |()| Reply::gone()).await
-}
-
-async fn rotate(
-    webhooks: Webhooks,
-    call: Call,
-    Path(id): Path<WebhookSubscriptionId>,
-) -> Result<Changed<NewSubscriptionView>, Problem> {
-    let view = |made| Reply::ok(with_secret(made));
-    commit(&call, work!([webhooks], |work| webhooks.rotate_secret(work, id)), view).await
-}
-
-async fn test(
-    webhooks: Webhooks,
-    call: Call,
-    Path(id): Path<WebhookSubscriptionId>,
-) -> Result<Changed<TestView>, Problem> {
-    let view = |event_id| Reply::accepted(TestView { event_id });
-    commit(&call, work!([webhooks], |work| webhooks.test_subscription(work, id)), view).await
 }
 
 /// What a subscription's deliveries are narrowed to.

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HeaderMap, HeaderName, HeaderValue};
 use rand::RngCore;
 use tidings_egress::{Exchange, Reply, retry_after};
 use tidings_kernel::Timestamp;
@@ -13,7 +12,7 @@ use super::directory::Endpoint;
 use super::item::Item;
 use super::settle::Settled;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
-use crate::signing::{ID_HEADER, SIGNATURE_HEADER, TIMESTAMP_HEADER};
+use crate::wire::{Outgoing, StoredEvent};
 
 /// Headers of an answer that are kept: enough to see who answered and when to come back, and
 /// nothing that opens anything.
@@ -102,21 +101,10 @@ async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp)
             phases: tidings_egress::Phases::default(),
         };
     };
-    let seconds = now.unix_seconds();
     let event = &item.event;
-    let signature = endpoint.signer(now).header(&event.id_text, seconds, &event.body);
-    let mut headers: HeaderMap = endpoint.headers.clone();
-    let text = |value: &str| HeaderValue::from_str(value).ok();
-    for (name, value) in [
-        (HeaderName::from_static(ID_HEADER), text(&event.id_text)),
-        (HeaderName::from_static(TIMESTAMP_HEADER), Some(HeaderValue::from(seconds))),
-        (HeaderName::from_static(SIGNATURE_HEADER), text(&signature)),
-    ] {
-        if let Some(value) = value {
-            headers.insert(name, value);
-        }
-    }
-    engine.0.egress.send(target, headers, event.body.clone(), endpoint.timeout).await
+    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
+    let Outgoing { headers, body } = endpoint.wire.outgoing(event, now);
+    engine.0.egress.send(target, headers, body, endpoint.timeout).await
 }
 
 fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {

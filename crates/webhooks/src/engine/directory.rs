@@ -1,5 +1,6 @@
 //! Who wants what, compiled: each tenant's index and endpoints, as of a generation.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,11 +15,13 @@ use tidings_kernel::{PageParams, TenantId, Timestamp, WebhookSubscriptionId, lim
 use tidings_vault::Vault;
 
 use crate::matching::{Filters, Index};
+use crate::payload_filter::{PayloadFilter, ReadBody};
 use crate::plan::RetryPolicy;
 use crate::sealing;
-use crate::signing::Signer;
+use crate::signing::profiles::{Keys, Signatures};
 use crate::store::subscriptions;
 use crate::subscription::{DeliveryOrder, Subscription};
+use crate::wire::Wire;
 
 /// Tenants whose directory is kept in memory.
 const TENANTS_MAX: usize = 10_000;
@@ -28,26 +31,15 @@ const TENANTS_MAX: usize = 10_000;
 pub(crate) struct Endpoint {
     /// `None` where today's rules refuse the URL that was saved.
     pub(crate) target: Option<Target>,
-    pub(crate) signer: Signer,
-    /// Until when the signer knows the old secret.
-    pub(crate) signer_until: Option<Timestamp>,
-    pub(crate) signer_after: Option<Signer>,
-    pub(crate) headers: HeaderMap,
+    /// What its requests look like.
+    pub(crate) wire: Wire,
+    /// Which events of the wanted types it gets; all of them where there is none.
+    pub(crate) payload_filter: Option<PayloadFilter>,
     pub(crate) timeout: Duration,
     pub(crate) retry_policy: RetryPolicy,
     pub(crate) rate_per_second: Option<u32>,
     pub(crate) ordering: DeliveryOrder,
     pub(crate) created_at: Timestamp,
-}
-
-impl Endpoint {
-    /// The signer of this instant: without the old secret once its time is over.
-    pub(crate) fn signer(&self, now: Timestamp) -> &Signer {
-        match (&self.signer_after, self.signer_until) {
-            (Some(after), Some(until)) if now >= until => after,
-            _ => &self.signer,
-        }
-    }
 }
 
 /// One tenant's endpoints that send, and who wants what.
@@ -64,16 +56,23 @@ impl TenantDirectory {
     pub(crate) fn matching(
         &self,
         name: &EventName,
-        occurred_at: Timestamp,
+        (occurred_at, body): (Timestamp, &[u8]),
         target: Option<WebhookSubscriptionId>,
     ) -> Vec<WebhookSubscriptionId> {
         if let Some(id) = target {
             return self.endpoints.contains_key(&id).then_some(id).into_iter().collect();
         }
-        self.index
-            .matching(name)
-            .filter(|id| self.endpoints.get(id).is_some_and(|e| e.created_at <= occurred_at))
-            .collect()
+        // Read for the first endpoint that asks what is in it, and then for all.
+        let read = OnceCell::new();
+        let wants = |endpoint: &Endpoint| {
+            endpoint.created_at <= occurred_at
+                && endpoint
+                    .payload_filter
+                    .as_ref()
+                    .is_none_or(|filter| filter.matches(read.get_or_init(|| ReadBody::of(body))))
+        };
+        let matching = self.index.matching(name);
+        matching.filter(|id| self.endpoints.get(id).is_some_and(|e| wants(e))).collect()
     }
 
     pub(crate) fn endpoint(&self, id: WebhookSubscriptionId) -> Option<Arc<Endpoint>> {
@@ -179,12 +178,22 @@ impl Directory {
         let previous = subscription.previous.as_ref().map(|(sealed, until)| {
             (sealing::open_secret(&self.vault, subscription, sealed), *until)
         });
+        let keys = Keys {
+            current: &current,
+            previous: previous.as_ref().map(|(secret, until)| (secret, *until)),
+            ed25519: sealing::open_signing_key(&self.vault, subscription),
+        };
+        let options = &subscription.options;
+        let origin = options.consented_to.as_deref();
         Endpoint {
             target: self.egress.vet(&subscription.url).ok(),
-            signer: Signer::new(&current, previous.as_ref().map(|(secret, _)| secret)),
-            signer_until: previous.as_ref().map(|(_, until)| *until),
-            signer_after: previous.is_some().then(|| Signer::new(&current, None)),
-            headers: self.headers(subscription),
+            wire: Wire {
+                headers: self.headers(subscription),
+                format: options.format,
+                signatures: Signatures::new(keys, options.signature_profiles.clone()),
+                origin: origin.and_then(|origin| HeaderValue::from_str(origin).ok()),
+            },
+            payload_filter: options.payload_filter.as_ref().and_then(PayloadFilter::stored),
             timeout: Duration::from_secs(u64::from(subscription.timeout_seconds)),
             retry_policy: subscription.retry_policy,
             rate_per_second: subscription.rate_per_second,

@@ -13,6 +13,7 @@ mod attempt;
 mod directory;
 mod dispatch;
 mod due;
+mod ended;
 mod in_hand;
 mod item;
 mod lane;

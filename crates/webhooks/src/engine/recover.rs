@@ -110,7 +110,7 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
     };
     engine.0.directory.refresh(&[tenant_id]).await?;
     let directory = engine.0.directory.get(tenant_id).await?;
-    let mut pairs = directory.matching(&name, occurred_at, target);
+    let mut pairs = directory.matching(&name, (occurred_at, &body), target);
     let ids: Vec<_> = pairs.iter().map(|id| delivery_id(event_id, *id, b"")).collect();
     if !ids.is_empty() {
         let mut session = engine.0.db.read(tenant_id).await?;

@@ -5,19 +5,19 @@ use std::time::Duration;
 
 use tidings_bus::{Busy, Pulse, Topic};
 use tidings_db::{Db, DbError, Silent, UnitOfWork, work};
-use tidings_kernel::{
-    Change, DeliveryId, Entity, EventId, TenantId, Timestamp, Uuid, Version, limits,
-};
+use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid, limits};
 use tokio::sync::mpsc;
 
 use super::Engine;
 use super::attempt::Made;
+use super::ended::Ended;
 use super::item::Item;
 use crate::delivery::{DeliveryEdge, DeliveryStatus};
 use crate::plan::{NextStep, Outcome};
+use crate::statistics::{Counted, Tally};
 use crate::store::health::Outcomes;
 use crate::store::settle::{AttemptRow, DeliveryRow, Postponed};
-use crate::store::{nodes, settle as rows, subscriptions};
+use crate::store::{nodes, settle as rows, statistics, subscriptions};
 
 /// What there is to write.
 pub(super) enum Settled {
@@ -38,6 +38,8 @@ struct Batch {
     attempts: Vec<AttemptRow>,
     pointers: Vec<(TenantId, EventId)>,
     health: Outcomes,
+    /// What the attempts add to the statistics.
+    tally: Tally,
     /// Deliveries with a row that this process is done with.
     done: Vec<DeliveryId>,
     busy: Vec<Settled>,
@@ -51,6 +53,7 @@ struct Rows {
     attempts: Vec<AttemptRow>,
     pointers: Vec<(TenantId, EventId)>,
     health: Outcomes,
+    tally: Tally,
 }
 
 impl Rows {
@@ -59,6 +62,7 @@ impl Rows {
             && self.postponed.is_empty()
             && self.pointers.is_empty()
             && self.health.is_empty()
+            && self.tally.is_empty()
     }
 }
 
@@ -193,8 +197,22 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
     (delivery, attempt)
 }
 
+/// What an attempt adds to the statistics of its subscription.
+fn counted(made: &Made) -> Counted {
+    let attempted = made.number > made.item.attempts;
+    Counted {
+        tenant_id: made.item.tenant_id,
+        subscription_id: made.item.subscription_id,
+        started_at: made.started_at,
+        took: made.took,
+        outcome: attempted.then_some(made.outcome),
+        next: made.next,
+    }
+}
+
 fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
     let (delivery, attempt) = rows_of(engine, &made);
+    batch.tally.count(&counted(&made));
     batch.next_due = earliest(batch.next_due, delivery.next_attempt_at);
     batch.deliveries.push(delivery);
     batch.attempts.push(attempt);
@@ -237,8 +255,9 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 /// Writes a batch, again and again until the database takes it: outcomes are never dropped while
 /// this node may write them.
 async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
-    let Batch { deliveries, postponed, attempts, pointers, health, done, busy, next_due } = batch;
-    let rows = Arc::new(Rows { deliveries, postponed, attempts, pointers, health });
+    let Batch { deliveries, postponed, attempts, pointers, health, tally, done, busy, next_due } =
+        batch;
+    let rows = Arc::new(Rows { deliveries, postponed, attempts, pointers, health, tally });
     let incarnation = engine.incarnation();
     let mut pause = Duration::from_millis(20);
     while !rows.is_empty() && incarnation == engine.incarnation() {
@@ -291,6 +310,7 @@ async fn write_once(engine: &Engine, batch: &Arc<Rows>) -> Result<bool, DbError>
         rows::attempts(&mut writer, &batch.attempts).await?;
         rows::drop_pointers(&mut writer, &batch.pointers).await?;
         batch.health.write(&mut writer).await?;
+        statistics::add(&mut writer, &batch.tally).await?;
         Ok::<bool, DbError>(true)
     });
     Ok(engine.0.db.write_bookkeeping(&ctx, unit).await?.into_inner())
@@ -305,55 +325,6 @@ async fn may_settle(engine: &Engine, work: &mut UnitOfWork) -> Result<bool, DbEr
     }
 }
 
-/// A delivery that ends in vain: its event and its row are one change.
-struct Ended {
-    row: DeliveryRow,
-    attempt: AttemptRow,
-    version: Version,
-}
-
-impl Entity for Ended {
-    type Event = tidings_events::WebhookEvent;
-    const KIND: &'static str = "webhook_delivery";
-
-    fn id(&self) -> tidings_kernel::AnyId {
-        self.row.id.any()
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.version = version;
-    }
-}
-
-impl tidings_db::Stored for Ended {
-    async fn save(&self, _: Version, writer: &mut tidings_db::Writer<'_>) -> Result<u64, DbError> {
-        let written = rows::deliveries(writer, std::slice::from_ref(&self.row)).await?;
-        rows::attempts(writer, std::slice::from_ref(&self.attempt)).await?;
-        Ok(written)
-    }
-}
-
-impl Ended {
-    fn exhaust(self) -> Change<Self> {
-        let event = tidings_events::webhooks::WebhookDeliveryExhausted {
-            delivery_id: self.row.id,
-            subscription_id: self.row.subscription_id,
-            event_id: self.row.event_id,
-            event_type: self.row.event_name.clone(),
-            attempts: self.row.attempts,
-            last_error: match (self.row.last_status, self.row.last_error) {
-                (Some(status), _) => format!("status.{status}"),
-                (None, error) => error.unwrap_or("unknown").to_owned(),
-            },
-        };
-        Change::new(self, event)
-    }
-}
-
 /// Ends a delivery in vain, until the database takes it. Its row is durable before its pair counts
 /// as closed: the pointer goes with the batch, after every row that it stood for.
 async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
@@ -361,8 +332,13 @@ async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse)
     loop {
         pulse.beat();
         match end_once(engine, &made).await {
+            Ok(()) => {
+                // Added with the batch: two units that add to one hour would conflict here.
+                batch.tally.count(&counted(&made));
+                break;
+            }
             // Ended before, by whoever had it before a crash.
-            Ok(()) | Err(DbError::Stale | DbError::Conflict | DbError::Duplicate { .. }) => break,
+            Err(DbError::Stale | DbError::Conflict | DbError::Duplicate { .. }) => break,
             Err(error) if made.item.incarnation == engine.incarnation() => {
                 tracing::warn!(%error, delivery = %made.item.delivery_id, "an end waits to be written");
                 tokio::time::sleep(pause).await;
@@ -391,7 +367,7 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
             disable(work, &row).await?;
         }
         if told {
-            work.apply(Ended { row, attempt, version: 0 }.exhaust()).await?;
+            work.apply(Ended::new(row, attempt).exhaust()).await?;
         } else {
             let mut writer = work.silent(Silent::DeliveryBookkeeping);
             rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;

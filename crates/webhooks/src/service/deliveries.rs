@@ -74,7 +74,7 @@ impl Webhooks {
         for pointer in waiting {
             let at = pointer.occurred_at;
             let Some(name) = pointer.name else { continue };
-            for subscription_id in directory.matching(&name, at, pointer.target) {
+            for subscription_id in directory.matching(&name, (at, &pointer.body), pointer.target) {
                 pending.push(Delivery {
                     id: delivery_id(pointer.event_id, subscription_id, b""),
                     event_id: pointer.event_id,

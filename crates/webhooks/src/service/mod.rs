@@ -2,10 +2,15 @@
 
 mod deliveries;
 mod event_types;
+mod handshake;
 mod log;
+mod options;
+mod payload_filters;
 mod publish;
 mod schemas;
+mod statistics;
 mod subscriptions;
+mod test_subscription;
 mod upkeep;
 
 use std::sync::Arc;
@@ -21,6 +26,7 @@ pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
 use schemas::Schemas;
+pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
 };
@@ -33,11 +39,19 @@ pub struct Webhooks {
     pub(crate) egress: Egress,
     pub(crate) bus: Bus,
     schemas: Arc<Schemas>,
+    /// The name under which endpoints are asked for their consent.
+    origin: Option<Arc<str>>,
 }
 
 impl Webhooks {
     /// The service over a database.
     pub fn new(db: Db, vault: Arc<Vault>, egress: Egress, bus: Bus) -> Self {
-        Self { db, vault, egress, bus, schemas: Arc::default() }
+        Self { db, vault, egress, bus, schemas: Arc::default(), origin: None }
+    }
+
+    /// With a name under which endpoints are asked for their consent.
+    #[must_use]
+    pub fn with_origin(self, origin: Option<&str>) -> Self {
+        Self { origin: origin.map(Arc::from), ..self }
     }
 }

@@ -1,22 +1,26 @@
-//! Subscriptions: create, change, rotate, test, delete, read.
+//! Subscriptions: create, change, rotate, delete, read.
+
+use std::time::Duration;
 
 use tidings_db::UnitOfWork;
-use tidings_events::webhooks::WebhookTest;
-use tidings_events::{Example, WebhookEvent};
 use tidings_kernel::{
-    AnyId, Change, Entity, EventId, FieldError, Page, PageParams, Problem, ProblemKind,
-    PublicationId, TenantId, Version, WebhookSubscriptionId, limits,
+    FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Version, WebhookSubscriptionId,
+    limits,
 };
 
-use crate::commands::{CreateSubscription, UpdateSubscription, all};
+use crate::commands::{
+    CreateSubscription, OVERLAP_HOURS_MAX, RotateSecret, UpdateSubscription, all,
+};
 use crate::error::WebhookError;
 use crate::matching::Filters;
 use crate::plan::RetryPolicy;
 use crate::sealing::{seal_headers, seal_secret};
 use crate::service::Webhooks;
+use crate::service::handshake::{Asked, heed};
+use crate::service::options::{change_options, first_options};
 use crate::signing::SigningSecret;
 use crate::store::{event_types, subscriptions};
-use crate::subscription::{DeliveryOrder, Subscription};
+use crate::subscription::{DeliveryOrder, OVERLAP, Subscription};
 
 /// Seconds of an attempt where the owner does not say.
 const TIMEOUT_SECONDS: u32 = 15;
@@ -26,11 +30,11 @@ impl Webhooks {
     pub async fn create_subscription(
         &self,
         work: &mut UnitOfWork,
-        input: CreateSubscription,
+        (input, asked): (CreateSubscription, Option<Asked>),
     ) -> Result<(Subscription, SigningSecret), WebhookError> {
         let tenant_id = work.ctx().tenant_id;
         let mut errors = Vec::new();
-        let (retry_policy, ordering) = input.check(&mut errors);
+        let (retry_policy, ordering) = input.check(work.now(), &mut errors);
         let events = self.filters(work, &input.events, &mut errors).await?;
         self.url(&input.url, &mut errors);
         refuse(errors)?;
@@ -40,7 +44,8 @@ impl Webhooks {
         let id: WebhookSubscriptionId = work.mint();
         let now = work.now();
         let secret = SigningSecret::generate(&self.vault);
-        let subscription = Subscription {
+        let options = first_options(&input);
+        let mut subscription = Subscription {
             id,
             tenant_id,
             url: input.url,
@@ -56,12 +61,16 @@ impl Webhooks {
             disabled: None,
             secret: seal_secret(&self.vault, tenant_id, id, &secret),
             previous: None,
+            signing_key: None,
+            options,
             custom_metadata: input.custom_metadata,
             created_at: now,
             updated_at: now,
             deleted_at: None,
             version: 0,
         };
+        self.fit_key_pair(&mut subscription);
+        heed(&mut subscription, asked, now);
         Ok((work.apply(subscription.create()).await?, secret))
     }
 
@@ -70,12 +79,12 @@ impl Webhooks {
         &self,
         work: &mut UnitOfWork,
         id: WebhookSubscriptionId,
-        (input, if_match): (UpdateSubscription, Option<Version>),
+        (input, if_match, asked): (UpdateSubscription, Option<Version>, Option<Asked>),
     ) -> Result<Subscription, WebhookError> {
         let current = get(work, id).await?;
         expect(if_match, current.version)?;
         let mut errors = Vec::new();
-        let words = input.check(&mut errors);
+        let words = input.check((&current, work.now()), &mut errors);
         let events = match &input.events {
             Some(events) => self.filters(work, events, &mut errors).await?,
             None => current.events.clone(),
@@ -85,7 +94,9 @@ impl Webhooks {
         }
         refuse(errors)?;
         let now = work.now();
-        let next = self.merge(&current, input, (events, words));
+        let mut next = self.merge(&current, input, (events, words));
+        self.fit_key_pair(&mut next);
+        heed(&mut next, asked, now);
         match current.update(next, now) {
             Ok(change) => Ok(work.apply(change).await?),
             Err(unchanged) => Ok(*unchanged),
@@ -102,6 +113,7 @@ impl Webhooks {
         ),
     ) -> Subscription {
         let mut next = current.clone();
+        change_options(&mut next.options, current, &input);
         next.events = events;
         next.url = input.url.unwrap_or(next.url);
         next.description = input.description.over(next.description);
@@ -123,37 +135,31 @@ impl Webhooks {
         next
     }
 
-    /// Gives a subscription a new secret; the old one signs for another day.
+    /// Gives a subscription a new secret, made here or brought along; the old one signs too for
+    /// another day, or as long as the caller says.
     pub async fn rotate_secret(
         &self,
         work: &mut UnitOfWork,
         id: WebhookSubscriptionId,
+        input: RotateSecret,
     ) -> Result<(Subscription, SigningSecret), WebhookError> {
         let subscription = get(work, id).await?;
-        let secret = SigningSecret::generate(&self.vault);
-        let sealed = seal_secret(&self.vault, subscription.tenant_id, id, &secret);
-        let now = work.now();
-        Ok((work.apply(subscription.rotate(sealed, now)).await?, secret))
-    }
-
-    /// Sends a test event to one subscription, through everything that a real one passes.
-    pub async fn test_subscription(
-        &self,
-        work: &mut UnitOfWork,
-        id: WebhookSubscriptionId,
-    ) -> Result<EventId, WebhookError> {
-        let subscription = get(work, id).await?;
-        if !subscription.sends() {
-            return Err(WebhookError::NotSending);
+        let mut errors = Vec::new();
+        if input.overlap_hours.is_some_and(|hours| hours > OVERLAP_HOURS_MAX) {
+            let message = format!("0 to {OVERLAP_HOURS_MAX} hours");
+            errors.push(FieldError::new("/overlap_hours", "out_of_range", message));
         }
-        work.target(id);
-        let test = Test { id: work.mint(), version: 0 };
-        let event = WebhookTest { subscription_id: id, ..WebhookTest::example() };
-        work.apply(Change::new(test, event)).await?;
-        let Some(event_id) = work.last_event() else {
-            unreachable!("a change has at least one event")
-        };
-        Ok(event_id)
+        let brought = input.secret.map(|text| SigningSecret::parse(text.expose())).transpose();
+        let brought = brought.unwrap_or_else(|error| {
+            errors.push(FieldError::new("/secret", "invalid", error.to_string()));
+            None
+        });
+        all(errors)?;
+        let secret = brought.unwrap_or_else(|| SigningSecret::generate(&self.vault));
+        let sealed = seal_secret(&self.vault, subscription.tenant_id, id, &secret);
+        let overlap = input.overlap_hours.map_or(OVERLAP, |h| Duration::from_hours(u64::from(h)));
+        let now = work.now();
+        Ok((work.apply(subscription.rotate(sealed, overlap, now)).await?, secret))
     }
 
     /// Ends a subscription. Its deliveries stay readable.
@@ -215,39 +221,6 @@ impl Webhooks {
     }
 }
 
-/// One test of a subscription: an object that exists only as its event.
-struct Test {
-    id: PublicationId,
-    version: Version,
-}
-
-impl Entity for Test {
-    type Event = WebhookEvent;
-    const KIND: &'static str = "webhook_test";
-
-    fn id(&self) -> AnyId {
-        self.id.any()
-    }
-
-    fn version(&self) -> Version {
-        self.version
-    }
-
-    fn set_version(&mut self, version: Version) {
-        self.version = version;
-    }
-}
-
-impl tidings_db::Stored for Test {
-    async fn save(
-        &self,
-        expected: Version,
-        _: &mut tidings_db::Writer<'_>,
-    ) -> Result<u64, tidings_db::DbError> {
-        Ok(u64::from(expected == 0))
-    }
-}
-
 /// All faults at once; where each is of one kind that has its own problem, as that problem.
 fn refuse(errors: Vec<FieldError>) -> Result<(), WebhookError> {
     let kind = if errors.iter().all(|error| error.code == "unknown_event_type") {
@@ -272,7 +245,7 @@ fn expect(if_match: Option<Version>, version: Version) -> Result<(), WebhookErro
     }
 }
 
-async fn get(
+pub(super) async fn get(
     work: &mut UnitOfWork,
     id: WebhookSubscriptionId,
 ) -> Result<Subscription, WebhookError> {

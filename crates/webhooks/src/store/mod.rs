@@ -8,4 +8,5 @@ pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod pointers;
 pub(crate) mod settle;
+pub(crate) mod statistics;
 pub(crate) mod subscriptions;

@@ -12,26 +12,29 @@ use crate::subscription::{DeliveryOrder, Disabled, Sealed, Subscription};
 tidings_db::statements! {
     command INSERT = "INSERT INTO webhook_subscriptions (tenant_id, id, url, events, description, \
         headers, header_names, retry_policy, timeout_seconds, is_active, secret, \
-        custom_metadata, created_at, updated_at, version, rate_per_second, ordering) \
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+        signing_key, options, custom_metadata, created_at, updated_at, version, \
+        rate_per_second, ordering) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, \
+        $13, $14, $15, $16, $17, $18, $19)";
     command UPDATE = "UPDATE webhook_subscriptions SET url = $3, events = $4, description = $5, \
         headers = $6, header_names = $7, retry_policy = $8, timeout_seconds = $9, \
         is_active = $10, disabled_at = $11, disabled_reason = $12, secret = $13, \
         previous_secret = $14, previous_until = $15, custom_metadata = $16, updated_at = $17, \
-        deleted_at = $18, version = $19, rate_per_second = $21, ordering = $22 \
-        WHERE tenant_id = $1 AND id = $2 AND version = $20";
+        deleted_at = $18, version = $19, signing_key = $20, options = $21, \
+        rate_per_second = $23, ordering = $24 \
+        WHERE tenant_id = $1 AND id = $2 AND version = $22";
     command BUMP = "INSERT INTO webhook_generations (tenant_id, generation, changed_at) \
         VALUES ($1, 1, $2) ON CONFLICT (tenant_id) DO UPDATE \
         SET generation = webhook_generations.generation + 1, changed_at = excluded.changed_at";
     query GET = "SELECT tenant_id, id, url, events, description, headers, header_names, \
         retry_policy, timeout_seconds, is_active, disabled_at, disabled_reason, secret, \
-        previous_secret, previous_until, custom_metadata, created_at, updated_at, deleted_at, \
-        version, rate_per_second, ordering FROM webhook_subscriptions \
+        previous_secret, previous_until, signing_key, options, custom_metadata, created_at, \
+        updated_at, deleted_at, version, rate_per_second, ordering FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND id = $2 AND deleted_at IS NULL";
     query LIST = "SELECT tenant_id, id, url, events, description, headers, header_names, \
         retry_policy, timeout_seconds, is_active, disabled_at, disabled_reason, secret, \
-        previous_secret, previous_until, custom_metadata, created_at, updated_at, deleted_at, \
-        version, rate_per_second, ordering FROM webhook_subscriptions WHERE tenant_id = $1 AND deleted_at IS NULL \
+        previous_secret, previous_until, signing_key, options, custom_metadata, created_at, \
+        updated_at, deleted_at, version, rate_per_second, ordering FROM webhook_subscriptions \
+        WHERE tenant_id = $1 AND deleted_at IS NULL \
         AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query COUNT = "SELECT COUNT(*) FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND deleted_at IS NULL";
@@ -63,6 +66,8 @@ impl FromRow for Subscription {
                     (row.take()?, row.take()?);
                 secret.map(Sealed).zip(until)
             },
+            signing_key: row.take::<Option<Bytes>>()?.map(Sealed),
+            options: row.json()?,
             custom_metadata: row.json()?,
             created_at: row.take()?,
             updated_at: row.take()?,
@@ -89,6 +94,8 @@ impl Stored for Subscription {
                 self.timeout_seconds,
                 self.is_active,
                 self.secret.0,
+                self.signing_key.as_ref().map(|key| key.0.clone()),
+                json(&self.options),
                 json(&self.custom_metadata),
                 self.created_at,
                 self.updated_at,
@@ -133,6 +140,8 @@ async fn update(
         subscription.updated_at,
         subscription.deleted_at,
         version,
+        subscription.signing_key.as_ref().map(|key| key.0.clone()),
+        json(&subscription.options),
         expected,
         subscription.rate_per_second,
         subscription.ordering.as_str()

@@ -1,0 +1,261 @@
+//! Verbs and views about one subscription's secret, consent, tests and statistics, and the trying
+//! of payload filters.
+
+use serde::{Deserialize, Serialize};
+use tidings_db::work;
+use tidings_events::EventType;
+use tidings_kernel::{EventId, Permission, Problem, Timestamp, WebhookSubscriptionId};
+use tidings_web::{Access, Answer, Body, Call, Changed, Op, Path, Query, Reply, Routes, commit};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::api::subscriptions::{NewSubscriptionView, SubscriptionView, with_secret};
+use crate::commands::{RotateSecret, TestFilter, TestSubscription};
+use crate::error::WebhookError;
+use crate::payload_filter::{Explanation, Verdict};
+use crate::service::{Statistics, Webhooks};
+
+/// A test that was sent.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct TestView {
+    /// The test's event: `webhook-id` of what arrives.
+    pub(crate) event_id: EventId,
+}
+
+/// What one clause of a payload filter made of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct VerdictView {
+    /// Where the clause stands in the filter, as a JSON pointer; empty for the filter itself.
+    pub(crate) pointer: String,
+    /// Whether it holds.
+    pub(crate) holds: bool,
+    /// Why, in a sentence.
+    pub(crate) reason: String,
+}
+
+/// What a payload filter made of an event.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct FilterTestView {
+    /// Whether the event would be sent.
+    pub(crate) matches: bool,
+    /// The clause that decided.
+    pub(crate) decided_by: VerdictView,
+    /// Every clause, in the order of the filter.
+    pub(crate) clauses: Vec<VerdictView>,
+}
+
+impl From<Verdict> for VerdictView {
+    fn from(verdict: Verdict) -> Self {
+        let Verdict { pointer, holds, reason } = verdict;
+        Self { pointer, holds, reason }
+    }
+}
+
+impl From<Explanation> for FilterTestView {
+    fn from(told: Explanation) -> Self {
+        Self {
+            matches: told.matches,
+            decided_by: told.decided_by.into(),
+            clauses: told.clauses.into_iter().map(VerdictView::from).collect(),
+        }
+    }
+}
+
+/// How long answers took, in milliseconds, estimated from classes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct LatencyView {
+    /// The mean.
+    pub(crate) average: i64,
+    /// Half of the answers came within this.
+    pub(crate) p50: i64,
+    /// Nineteen of twenty did.
+    pub(crate) p95: i64,
+}
+
+/// How a subscription does. Deliveries count in the hour of the attempt that ended them.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct StatisticsView {
+    /// Since when it is counted: whole hours.
+    pub(crate) since: Timestamp,
+    /// Attempts that were made.
+    pub(crate) attempts: i64,
+    /// Deliveries that arrived.
+    pub(crate) delivered: i64,
+    /// Attempts that failed; most are tried again.
+    pub(crate) failed: i64,
+    /// Deliveries that were tried as often as they may be.
+    pub(crate) exhausted: i64,
+    /// Deliveries that ended because the endpoint is gone or the subscription sends no more.
+    pub(crate) discarded: i64,
+    /// The share of attempts that succeeded, 0 to 1; absent where there was none.
+    pub(crate) success_rate: Option<f64>,
+    /// How long answers took; absent where there was none.
+    pub(crate) latency_ms: Option<LatencyView>,
+    /// Failed attempts since the last success, however long ago.
+    pub(crate) consecutive_failures: i64,
+    /// The last attempt that succeeded, however long ago.
+    pub(crate) last_success_at: Option<Timestamp>,
+    /// The last attempt that failed, however long ago.
+    pub(crate) last_failure_at: Option<Timestamp>,
+}
+
+impl From<Statistics> for StatisticsView {
+    fn from(statistics: Statistics) -> Self {
+        let Statistics { since, sum, health } = statistics;
+        let attempts = sum.succeeded + sum.failed;
+        let latency_ms = match (sum.average_ms(), sum.quantile_ms(50), sum.quantile_ms(95)) {
+            (Some(average), Some(p50), Some(p95)) => Some(LatencyView { average, p50, p95 }),
+            _ => None,
+        };
+        Self {
+            since,
+            attempts,
+            delivered: sum.succeeded,
+            failed: sum.failed,
+            exhausted: sum.exhausted,
+            discarded: sum.discarded,
+            success_rate: share(sum.succeeded, attempts),
+            latency_ms,
+            consecutive_failures: health.consecutive_failures,
+            last_success_at: health.last_success_at,
+            last_failure_at: health.last_failure_at,
+        }
+    }
+}
+
+/// A share with four decimals.
+fn share(part: i64, whole: i64) -> Option<f64> {
+    let basis_points = part.checked_mul(10_000)?.checked_div(whole)?;
+    Some(f64::from(i32::try_from(basis_points).ok()?) / 10_000.0)
+}
+
+const READ: Access = Access::Needs(Permission::WebhooksRead);
+const MANAGE: Access = Access::Needs(Permission::WebhooksManage);
+
+pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
+    routes
+        .change(
+            Op::post(
+                "/api/v1/webhooks/subscriptions/{id}/rotate-secret",
+                "rotateWebhookSecret",
+                MANAGE,
+            )
+            .status(200)
+            .summary("Give a subscription a new secret; the old one signs too for 0 to 168 hours")
+            .emits(&[EventType::WebhookSubscriptionSecretRotated]),
+            rotate,
+        )
+        .change(
+            Op::post("/api/v1/webhooks/subscriptions/{id}/test", "testWebhookSubscription", MANAGE)
+                .status(202)
+                .summary("Send one subscription a test, or an example of any type as a test")
+                .emits(&[EventType::WebhookTest]),
+            test,
+        )
+        .change(
+            Op::post(
+                "/api/v1/webhooks/subscriptions/{id}/handshake",
+                "completeWebhookHandshake",
+                MANAGE,
+            )
+            .status(200)
+            .summary("Ask a subscription's endpoint once more for its consent")
+            .emits(&[EventType::WebhookSubscriptionUpdated]),
+            handshake,
+        )
+        .read(
+            Op::get("/api/v1/webhooks/subscriptions/{id}/statistics", "getWebhookStatistics", READ)
+                .summary("How a subscription does: outcomes, latency, failures in a row"),
+            statistics,
+        )
+        .read_by_post(
+            Op::post("/api/v1/webhooks/filters/test", "testPayloadFilter", READ)
+                .summary("Say what a payload filter makes of an event, and which clause decides"),
+            test_filter,
+        )
+}
+
+async fn rotate(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), body): (Path<WebhookSubscriptionId>, Option<Body<RotateSecret>>),
+) -> Result<Changed<NewSubscriptionView>, Problem> {
+    let input = body.map(|Body(input)| input).unwrap_or_default();
+    let view = |made| Reply::ok(with_secret(made));
+    let unit = work!([webhooks, input], |work| webhooks.rotate_secret(work, id, input));
+    commit(&call, unit, view).await
+}
+
+async fn test(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), body): (Path<WebhookSubscriptionId>, Option<Body<TestSubscription>>),
+) -> Result<Changed<TestView>, Problem> {
+    let tenant_id = call.ctx.tenant_id;
+    // Whose subscription it is comes first: what is wrong with the rest is nobody else's business.
+    webhooks.get_subscription(tenant_id, id).await?;
+    let tested = match body.and_then(|Body(input)| input.event_type) {
+        Some(name) => Some(webhooks.tested_type(tenant_id, &name).await?),
+        None => None,
+    };
+    let view = |event_id| Reply::accepted(TestView { event_id });
+    let unit = work!([webhooks, tested], |work| webhooks.test_subscription(work, id, tested));
+    commit(&call, unit, view).await
+}
+
+async fn handshake(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<WebhookSubscriptionId>,
+) -> Result<Changed<SubscriptionView>, Problem> {
+    let current = webhooks.get_subscription(call.ctx.tenant_id, id).await?;
+    if !current.options.handshake {
+        return Err(WebhookError::NoHandshake.into());
+    }
+    let asked = webhooks.ask(&current.url).await?;
+    let asked = asked.ok_or_else(|| {
+        Problem::new(tidings_kernel::ProblemKind::UrlRefused, "the url is not called any more")
+    })?;
+    let view = |subscription: crate::Subscription| {
+        let version = subscription.version;
+        Reply::ok(subscription.into()).version(version)
+    };
+    let unit = work!([webhooks, asked], |work| webhooks.complete_handshake(work, id, asked));
+    commit(&call, unit, view).await
+}
+
+/// Over which time statistics are counted.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct StatisticsParams {
+    /// The last so many hours, 1 to 2160; 168 unless told.
+    hours: Option<u32>,
+}
+
+async fn statistics(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), Query(params)): (Path<WebhookSubscriptionId>, Query<StatisticsParams>),
+) -> Result<Answer<StatisticsView>, Problem> {
+    let hours = params.hours.unwrap_or(168);
+    if !(1..=2160).contains(&hours) {
+        return Err(Problem::invalid_field("?hours", "out_of_range", "1 to 2160 hours"));
+    }
+    let statistics = webhooks.get_statistics(call.ctx.tenant_id, id, hours).await?;
+    Ok(Answer::new(statistics.into()))
+}
+
+async fn test_filter(
+    webhooks: Webhooks,
+    call: Call,
+    Body(input): Body<TestFilter>,
+) -> Result<Answer<FilterTestView>, Problem> {
+    // A filter answers questions about an event, so it takes what reading the event takes.
+    if input.event_id.is_some() && !call.ctx.grants.allow(Permission::EventsRead) {
+        return Err(Problem::new(
+            tidings_kernel::ProblemKind::Forbidden,
+            "events.read is needed to try a filter on an event of the log; send the event instead",
+        ));
+    }
+    let told = webhooks.test_filter(call.ctx.tenant_id, input).await?;
+    Ok(Answer::new(told.into()))
+}

@@ -1,0 +1,50 @@
+//! How a subscription does.
+
+use std::time::Duration;
+
+use tidings_db::{Db, DbError, UnitOfWork};
+use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
+
+use crate::error::WebhookError;
+use crate::service::Webhooks;
+use crate::statistics::{Health, Hour};
+use crate::store::statistics;
+
+/// What came of a subscription's attempts since an instant.
+#[derive(Debug, Clone)]
+pub(crate) struct Statistics {
+    pub(crate) since: Timestamp,
+    pub(crate) sum: Hour,
+    pub(crate) health: Health,
+}
+
+impl Webhooks {
+    /// The statistics of a subscription over the last hours, the one that has begun included.
+    pub(crate) async fn get_statistics(
+        &self,
+        tenant_id: TenantId,
+        id: WebhookSubscriptionId,
+        hours: u32,
+    ) -> Result<Statistics, WebhookError> {
+        self.get_subscription(tenant_id, id).await?;
+        let since = self.db.now().before(Duration::from_hours(u64::from(hours)));
+        let mut session = self.db.read(tenant_id).await?;
+        let (sum, health) =
+            statistics::of_subscription(session.reader(), (tenant_id, id), since).await?;
+        Ok(Statistics { since, sum, health })
+    }
+}
+
+/// The tenants with hours that are kept no longer, and the oldest of each.
+pub(crate) async fn expired_statistics(
+    db: &Db,
+    now: Timestamp,
+) -> Result<Vec<(TenantId, Timestamp)>, DbError> {
+    let mut session = db.read_across_tenants().await?;
+    statistics::expired(session.reader(), now).await
+}
+
+/// Ends some of one tenant's hours.
+pub(crate) async fn purge_statistics(work: &mut UnitOfWork) -> Result<(), DbError> {
+    statistics::purge(work).await
+}

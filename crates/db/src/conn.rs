@@ -207,7 +207,9 @@ impl Conn {
         if rows.is_empty() {
             return Ok(0);
         }
-        rows.iter().for_each(|row| self.observe(bulk.statement(), row));
+        for row in rows {
+            self.observe(bulk.statement(), row);
+        }
         match &mut self.link {
             Link::Sqlite(conn) => {
                 let mut changed = 0;

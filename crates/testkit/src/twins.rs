@@ -179,12 +179,12 @@ impl Twins {
     fn add(&self, tenant: Uuid, rows: &TenantRows<'_>) {
         for (Table { name, columns, .. }, rows) in rows {
             let marks = ", ?".repeat(columns.len());
-            let names: String = columns.iter().map(|column| format!(", {column}")).collect();
-            let text = format!("INSERT INTO {name} (tenant_id{names}) VALUES (?{marks})");
+            let names = columns.join(", ");
+            let text = format!("INSERT INTO {name} ({names}, tenant_id) VALUES (?{marks})");
             let mut insert = self.arena.prepare_cached(&text).unwrap();
             for row in rows {
                 let tenant = Cell::Blob(tenant.as_bytes().to_vec());
-                let cells = std::iter::once(&tenant).chain(row);
+                let cells = row.iter().chain([&tenant]);
                 insert.execute(rusqlite::params_from_iter(cells)).unwrap();
             }
         }
@@ -324,7 +324,7 @@ fn cell(value: &Value) -> Cell {
                     panic!("{item:?} stands in no list")
                 }
             });
-            Cell::Text(serde_json::Value::from_iter(items).to_string())
+            Cell::Text(items.collect::<serde_json::Value>().to_string())
         }
     }
 }

@@ -276,11 +276,13 @@ impl Writer {
         }
         self.poisoned = !matches!(error, DbError::Full | DbError::Unavailable(_));
         for reply in replies {
-            reply(Err(match error {
-                DbError::Full => DbError::Full,
+            reply(Err(if matches!(error, DbError::Full) {
+                DbError::Full
+            } else if self.poisoned {
                 // What reached the log is decided by who reads it next.
-                other if self.poisoned => DbError::Unknown(other.to_string()),
-                other => DbError::Unavailable(other.to_string()),
+                DbError::Unknown(error.to_string())
+            } else {
+                DbError::Unavailable(error.to_string())
             }));
         }
         if self.poisoned {

@@ -37,7 +37,7 @@ pub use cursor::Cursors;
 pub use metrics::HttpMetrics;
 pub use openapi::{Described, Part};
 pub use render::problem_response;
-pub use routes::{Op, Routes};
+pub use routes::{Handler, Op, Routes};
 
 use tidings_db::Statement;
 

@@ -113,6 +113,23 @@ pub(crate) struct Registered {
     pub(crate) run: Run,
 }
 
+/// The function of an operation: of the domain's state, the call and what it takes of it, it makes an
+/// answer or a refusal.
+pub trait Handler<S, I, A>:
+    Fn(S, Call, I) -> <Self as Handler<S, I, A>>::Answering + Send + Sync + Clone + 'static
+{
+    /// Its answer, while it is being made.
+    type Answering: Future<Output = Result<A, Problem>> + Send + 'static;
+}
+
+impl<S, I, A, F, Fut> Handler<S, I, A> for F
+where
+    F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
+    Fut: Future<Output = Result<A, Problem>> + Send + 'static,
+{
+    type Answering = Fut;
+}
+
 /// The operations of one domain.
 pub struct Routes<S> {
     state: S,
@@ -134,12 +151,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds an operation that only reads.
     #[must_use]
-    pub fn read<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    pub fn read<I, V>(mut self, op: Op, handler: impl Handler<S, I, Answer<V>>) -> Self
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
     {
         assert_eq!(op.method, Method::GET, "{}: what only reads is a GET, or read_by_post", op.id);
         self.push_read(op, handler);
@@ -148,26 +163,22 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds an operation that only reads, with criteria too large for a query string.
     #[must_use]
-    pub fn read_by_post<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    pub fn read_by_post<I, V>(mut self, op: Op, handler: impl Handler<S, I, Answer<V>>) -> Self
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
     {
         let op = Op { status: 200, silent: Some("it only reads"), ..op };
         self.push_read(op, handler);
         self
     }
 
-    fn push_read<I, V, F, Fut>(&mut self, op: Op, handler: F)
+    fn push_read<I, V>(&mut self, op: Op, handler: impl Handler<S, I, Answer<V>>)
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<Answer<V>, Problem>> + Send + 'static,
     {
-        self.push::<I, V, _, _, _>(op, handler, |answer, request_id| {
+        self.push::<I, V, _>(op, handler, |answer, request_id| {
             let Answer { view, version } = answer;
             let rendered = Rendered::of(http::StatusCode::OK, Some(&view), version);
             render::response(rendered, request_id)
@@ -176,17 +187,15 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Describes an operation and adds it: its input is read, then its handler runs, and `answer`
     /// makes a response of what that gave.
-    fn push<I, V, A, F, Fut>(
+    fn push<I, V, A>(
         &mut self,
         op: Op,
-        handler: F,
+        handler: impl Handler<S, I, A>,
         answer: impl Fn(A, RequestId) -> Response<Bytes> + Send + Sync + Copy + 'static,
     ) where
         I: Input + 'static,
         V: ToSchema,
         A: Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<A, Problem>> + Send + 'static,
     {
         let mut described = Described::default();
         I::describe(&mut described);
@@ -213,12 +222,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds an operation that reads a list.
     #[must_use]
-    pub fn list<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    pub fn list<I, V>(mut self, op: Op, handler: impl Handler<S, I, List<V>>) -> Self
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
     {
         self.push_list(op, handler);
         self
@@ -227,24 +234,20 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
     /// Adds an operation that reads a list, with criteria too large for a query string. The page is
     /// asked for in the query string all the same.
     #[must_use]
-    pub fn list_by_post<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    pub fn list_by_post<I, V>(mut self, op: Op, handler: impl Handler<S, I, List<V>>) -> Self
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
     {
         let op = Op { status: 200, silent: Some("it only reads"), ..op };
         self.push_list(op, handler);
         self
     }
 
-    fn push_list<I, V, F, Fut>(&mut self, op: Op, handler: F)
+    fn push_list<I, V>(&mut self, op: Op, handler: impl Handler<S, I, List<V>>)
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<List<V>, Problem>> + Send + 'static,
     {
         self.push_read(op, move |state, call, input| {
             let listed = handler(state, call, input);
@@ -257,12 +260,10 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
 
     /// Adds an operation that changes something. Its handler can only answer what was committed.
     #[must_use]
-    pub fn change<I, V, F, Fut>(mut self, op: Op, handler: F) -> Self
+    pub fn change<I, V>(mut self, op: Op, handler: impl Handler<S, I, Changed<V>>) -> Self
     where
         I: Input + 'static,
         V: Serialize + ToSchema + Send + 'static,
-        F: Fn(S, Call, I) -> Fut + Send + Sync + Clone + 'static,
-        Fut: Future<Output = Result<Changed<V>, Problem>> + Send + 'static,
     {
         assert!(
             !op.emits.is_empty() || op.silent.is_some(),
@@ -270,10 +271,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
             op.id
         );
         let (emits, id) = (op.emits, op.id);
-        self.push::<I, V, _, _, _>(
-            op,
-            handler,
-            move |changed: Changed<V>, request_id| match changed.origin {
+        self.push::<I, V, _>(op, handler, move |changed: Changed<V>, request_id| {
+            match changed.origin {
                 Origin::Fresh(committed) => {
                     for event_type in committed.event_types() {
                         debug_assert!(emits.contains(&event_type), "{id} emits {event_type}");
@@ -281,8 +280,8 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                     render::response(committed.into_inner(), request_id)
                 }
                 Origin::Replayed(rendered) => replayed(rendered, request_id),
-            },
-        );
+            }
+        });
         self
     }
 }

@@ -2,10 +2,10 @@
 
 use tidings_db::{DbError, FromRow, Reader, Row, Stored, ToValue, Value, Writer, args};
 use tidings_events::customers::CustomerActivityType;
-use tidings_kernel::{Cursor, CustomerId, Page, PageParams, TenantId, Version};
+use tidings_kernel::{CustomerId, Page, PageParams, TenantId, Version};
 
 use crate::activity::Activity;
-use crate::store::customers;
+use crate::store::{customers, of_customer};
 
 tidings_db::statements! {
     insert INSERT = "customer_activities" (
@@ -77,10 +77,8 @@ pub(crate) async fn list(
     customer_id: CustomerId,
     page: PageParams,
 ) -> Result<Page<Activity>, DbError> {
-    let after = page.after.map(|cursor| cursor.id);
-    let args = args![tenant_id, customer_id, after, page.limit + 1];
-    let rows: Vec<Activity> = reader.rows(&LIST, args).await?;
-    Ok(Page::from_rows(rows, page.limit, |line| Cursor { sort: 0, id: line.id.uuid() }))
+    let of = (tenant_id, customer_id);
+    of_customer::list(reader, &LIST, of, page, |line: &Activity| line.id.uuid()).await
 }
 
 /// Deletes the whole history of a customer.

@@ -12,6 +12,7 @@ macro_rules! customer_columns {
 pub(crate) mod activities;
 pub(crate) mod customers;
 pub(crate) mod notes;
+mod of_customer;
 pub(crate) mod overview;
 pub(crate) mod purchases;
 pub(crate) mod search;

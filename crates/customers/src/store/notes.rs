@@ -1,9 +1,10 @@
 //! Notes about customers.
 
 use tidings_db::{DbError, FromRow, Reader, Row, Stored, Writer, args};
-use tidings_kernel::{Cursor, CustomerId, Page, PageParams, TenantId, Version};
+use tidings_kernel::{CustomerId, Page, PageParams, TenantId, Version};
 
 use crate::note::Note;
+use crate::store::of_customer;
 
 tidings_db::statements! {
     command INSERT = "INSERT INTO customer_notes (tenant_id, id, customer_id, subject, content, \
@@ -56,10 +57,8 @@ pub(crate) async fn list(
     customer_id: CustomerId,
     page: PageParams,
 ) -> Result<Page<Note>, DbError> {
-    let after = page.after.map(|cursor| cursor.id);
-    let args = args![tenant_id, customer_id, after, page.limit + 1];
-    let rows: Vec<Note> = reader.rows(&LIST, args).await?;
-    Ok(Page::from_rows(rows, page.limit, |note| Cursor { sort: 0, id: note.id.uuid() }))
+    let of = (tenant_id, customer_id);
+    of_customer::list(reader, &LIST, of, page, |note: &Note| note.id.uuid()).await
 }
 
 /// Deletes every note about a customer.

@@ -29,13 +29,3 @@ CREATE TABLE subscription_statistics (
     PRIMARY KEY (tenant_id, subscription_id, hour_at)
 ) {clustered};
 CREATE INDEX subscription_statistics_by_age ON subscription_statistics (hour_at);
-
--- How a subscription's endpoint does at present.
-CREATE TABLE subscription_health (
-    tenant_id {uuid} NOT NULL,
-    subscription_id {uuid} NOT NULL,
-    consecutive_failures {int} NOT NULL,
-    last_success_at {int},
-    last_failure_at {int},
-    PRIMARY KEY (tenant_id, subscription_id)
-) {clustered};

@@ -14,9 +14,9 @@ CREATE TABLE endpoint_health (
     subscription_id {uuid} NOT NULL,
     failures {int} NOT NULL,
     failing_since {int},
-    -- Different hours in which it failed since then, and the last of them, counted from the epoch.
+    -- Different hours in which it failed since then.
     hours {int} NOT NULL,
-    last_hour {int} NOT NULL,
+    last_failure_at {int},
     last_success_at {int},
     -- What its owner was told last: well, failing, or warned that it will be disabled.
     told {text} NOT NULL,

@@ -71,6 +71,8 @@ pub struct Health {
     pub hours: u32,
     /// When something last arrived.
     pub last_success_at: Option<Timestamp>,
+    /// When something last failed.
+    pub last_failure_at: Option<Timestamp>,
     /// What the owner was told last.
     pub told: Told,
     /// When that was.
@@ -163,6 +165,7 @@ mod tests {
                 failing_since: since.map(at),
                 hours: *hours,
                 last_success_at: None,
+                last_failure_at: None,
                 told: *told,
                 told_at: Some(at(*told_at)),
             };

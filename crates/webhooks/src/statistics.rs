@@ -39,19 +39,10 @@ pub(crate) struct Hour {
     pub(crate) answers: [i64; BOUNDS_MS.len()],
 }
 
-/// How an endpoint does: since its last success, where a batch holds one.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub(crate) struct Health {
-    pub(crate) consecutive_failures: i64,
-    pub(crate) last_success_at: Option<Timestamp>,
-    pub(crate) last_failure_at: Option<Timestamp>,
-}
-
 /// What one batch of outcomes adds. Sorted, so that two nodes write the same rows in one order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     pub(crate) hours: BTreeMap<(TenantId, WebhookSubscriptionId, Timestamp), Hour>,
-    pub(crate) health: BTreeMap<(TenantId, WebhookSubscriptionId), Health>,
 }
 
 impl Tally {
@@ -78,15 +69,10 @@ impl Tally {
             let class = BOUNDS_MS.iter().position(|bound| took <= bound * 1_000);
             hour.answers[class.unwrap_or(BOUNDS_MS.len() - 1)] += 1;
         }
-        let health = self.health.entry((tenant_id, subscription_id)).or_default();
         if next == NextStep::Delivered {
             hour.succeeded += 1;
-            health.consecutive_failures = 0;
-            health.last_success_at = health.last_success_at.max(Some(started_at));
         } else {
             hour.failed += 1;
-            health.consecutive_failures += 1;
-            health.last_failure_at = health.last_failure_at.max(Some(started_at));
         }
     }
 }
@@ -170,22 +156,6 @@ mod tests {
             (first.succeeded, first.failed, first.exhausted, first.discarded, first.answered()),
             (1, 3, 1, 2, 3)
         );
-    }
-
-    #[test]
-    fn failures_in_a_row_begin_again_with_a_success() {
-        let mut tally = Tally::default();
-        let failed = || counted(1, 1, status(500), wait());
-        tally.count(&failed());
-        tally.count(&failed());
-        let health = |tally: &Tally| tally.health.values().next().cloned().unwrap();
-        assert_eq!(health(&tally).consecutive_failures, 2);
-        assert_eq!(health(&tally).last_success_at, None);
-        tally.count(&counted(7, 1, status(204), NextStep::Delivered));
-        tally.count(&failed());
-        assert_eq!(health(&tally).consecutive_failures, 1);
-        assert_eq!(health(&tally).last_success_at, Some(Timestamp::from_micros(7)));
-        assert_eq!(health(&tally).last_failure_at, Some(Timestamp::from_micros(1)));
     }
 
     #[test]

@@ -138,6 +138,8 @@ async fn forgotten(app: &TestApp, acme: &Tenant) {
     publish("late").await;
     keyed("late").await;
     app.advance(Duration::from_hours(25)).await;
+    // The first hours of the statistics are kept no longer, the last ones are.
+    app.advance(Duration::from_hours(62 * 24)).await;
 }
 
 async fn custom_events(app: &TestApp, acme: &Tenant) {
@@ -176,6 +178,10 @@ async fn deliveries(app: &TestApp, acme: &Tenant) {
     pages(acme, &format!("/api/v1/webhooks/deliveries/{id}/attempts")).await;
     let of_hook = format!("/api/v1/webhooks/subscriptions/{}/deliveries", hook.subscription_id);
     pages(acme, &of_hook).await;
+    for hook in [&silent, &hook] {
+        let path = format!("/api/v1/webhooks/subscriptions/{}/statistics", hook.subscription_id);
+        done(acme.get(&path)).await;
+    }
     pages(acme, "/api/v1/webhooks/subscriptions").await;
     let event = hook.arrivals()[0].id();
     done(acme.get(&format!("/api/v1/webhooks/events/log/{event}"))).await;

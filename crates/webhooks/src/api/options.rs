@@ -115,9 +115,9 @@ impl From<Statistics> for StatisticsView {
             discarded: sum.discarded,
             success_rate: share(sum.succeeded, attempts),
             latency_ms,
-            consecutive_failures: health.consecutive_failures,
-            last_success_at: health.last_success_at,
-            last_failure_at: health.last_failure_at,
+            consecutive_failures: health.as_ref().map_or(0, |health| i64::from(health.failures)),
+            last_success_at: health.as_ref().and_then(|health| health.last_success_at),
+            last_failure_at: health.as_ref().and_then(|health| health.last_failure_at),
         }
     }
 }

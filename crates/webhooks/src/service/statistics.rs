@@ -6,16 +6,18 @@ use tidings_db::{Db, DbError, UnitOfWork};
 use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::error::WebhookError;
+use crate::health::Health;
 use crate::service::Webhooks;
-use crate::statistics::{Health, Hour};
-use crate::store::statistics;
+use crate::statistics::Hour;
+use crate::store::{health, statistics};
 
 /// What came of a subscription's attempts since an instant.
 #[derive(Debug, Clone)]
 pub(crate) struct Statistics {
     pub(crate) since: Timestamp,
     pub(crate) sum: Hour,
-    pub(crate) health: Health,
+    /// None where nothing was ever sent.
+    pub(crate) health: Option<Health>,
 }
 
 impl Webhooks {
@@ -29,8 +31,8 @@ impl Webhooks {
         self.get_subscription(tenant_id, id).await?;
         let since = self.db.now().before(Duration::from_hours(u64::from(hours)));
         let mut session = self.db.read(tenant_id).await?;
-        let (sum, health) =
-            statistics::of_subscription(session.reader(), (tenant_id, id), since).await?;
+        let sum = statistics::of_subscription(session.reader(), (tenant_id, id), since).await?;
+        let health = health::find(session.reader(), tenant_id, id).await?;
         Ok(Statistics { since, sum, health })
     }
 }

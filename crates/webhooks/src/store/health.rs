@@ -11,7 +11,7 @@ tidings_db::statements! {
     /// One batch's outcomes of an endpoint: whether something arrived, and the failures after that.
     insert RECORD = "endpoint_health" (
         tenant_id uuid, subscription_id uuid, failures int, failing_since int, hours int,
-        last_hour int, last_success_at int, told text
+        last_failure_at int, last_success_at int, told text
     ), "ON CONFLICT (tenant_id, subscription_id) DO UPDATE SET \
         failures = excluded.failures + CASE WHEN excluded.last_success_at IS NULL \
             THEN endpoint_health.failures ELSE 0 END, \
@@ -20,9 +20,10 @@ tidings_db::statements! {
             ELSE excluded.failing_since END, \
         hours = excluded.hours + CASE WHEN excluded.last_success_at IS NOT NULL THEN 0 \
             WHEN endpoint_health.failing_since IS NOT NULL \
-                AND endpoint_health.last_hour = excluded.last_hour \
+                AND endpoint_health.last_failure_at / 3600000000 \
+                    = excluded.last_failure_at / 3600000000 \
             THEN endpoint_health.hours - 1 ELSE endpoint_health.hours END, \
-        last_hour = excluded.last_hour, \
+        last_failure_at = COALESCE(excluded.last_failure_at, endpoint_health.last_failure_at), \
         last_success_at = COALESCE(excluded.last_success_at, endpoint_health.last_success_at)";
     /// The endpoints whose owner may have to be told something.
     across query ILL = "SELECT tenant_id, subscription_id FROM endpoint_health \
@@ -31,7 +32,7 @@ tidings_db::statements! {
             OR (told = 'failing' AND failing_since <= $2) \
             OR (told = 'warned' AND failing_since <= $3 AND told_at <= $4)) LIMIT 500";
     query GET = "SELECT tenant_id, subscription_id, failures, failing_since, hours, \
-        last_success_at, told, told_at FROM endpoint_health \
+        last_success_at, last_failure_at, told, told_at FROM endpoint_health \
         WHERE tenant_id = $1 AND subscription_id = $2";
     command TELL = "UPDATE endpoint_health SET told = $3, told_at = $4 \
         WHERE tenant_id = $1 AND subscription_id = $2";
@@ -47,6 +48,7 @@ impl FromRow for Health {
             failing_since: row.take()?,
             hours: row.take()?,
             last_success_at: row.take()?,
+            last_failure_at: row.take()?,
             told: row.word(Told::find)?,
             told_at: row.take()?,
         })
@@ -98,7 +100,6 @@ impl Outcomes {
 
     /// Writes them, in the order of their keys, so that two nodes never wait for each other.
     pub(crate) async fn write(&self, writer: &mut Writer<'_>) -> Result<(), DbError> {
-        let hour = |at: Timestamp| at.micros().div_euclid(3_600_000_000);
         let rows: Vec<Vec<Value>> = self
             .0
             .iter()
@@ -109,7 +110,7 @@ impl Outcomes {
                     outcome.failures.to_value(),
                     outcome.failing_since.to_value(),
                     i64::from(outcome.failures > 0).to_value(),
-                    outcome.last_failure_at.map_or(0, hour).to_value(),
+                    outcome.last_failure_at.to_value(),
                     outcome.last_success_at.to_value(),
                     Told::Well.as_str().to_value(),
                 ]
@@ -146,4 +147,26 @@ pub(crate) async fn forget(
     subscription_id: WebhookSubscriptionId,
 ) -> Result<(), DbError> {
     writer.execute(&FORGET, args![tenant_id, subscription_id]).await.map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use tidings_kernel::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn a_batch_counts_the_failures_after_its_last_success() {
+        let endpoint =
+            (TenantId::from_uuid(Uuid::nil()), WebhookSubscriptionId::from_uuid(Uuid::nil()));
+        let at = Timestamp::from_micros;
+        let mut outcomes = Outcomes::default();
+        for (arrived, micros) in [(false, 1), (false, 2), (true, 3), (false, 4), (false, 5)] {
+            outcomes.add(endpoint, arrived, at(micros));
+        }
+        let outcome = outcomes.0[&endpoint];
+        assert_eq!(outcome.failures, 2);
+        assert_eq!(outcome.last_success_at, Some(at(3)));
+        assert_eq!((outcome.failing_since, outcome.last_failure_at), (Some(at(4)), Some(at(5))));
+    }
 }

@@ -1,9 +1,9 @@
-//! Statistics of subscriptions: hours that are added to, and how each endpoint does.
+//! Statistics of subscriptions: hours that are added to.
 
 use tidings_db::{DbError, FromRow, Reader, Row, Silent, ToValue, UnitOfWork, Value, Writer, args};
 use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId, limits};
 
-use crate::statistics::{BOUNDS_MS, Health, Hour, KEPT, Tally};
+use crate::statistics::{BOUNDS_MS, Hour, KEPT, Tally};
 
 tidings_db::statements! {
     insert HOURS = "subscription_statistics" (
@@ -28,15 +28,6 @@ tidings_db::statements! {
         up_to_5000 = subscription_statistics.up_to_5000 + excluded.up_to_5000, \
         up_to_10000 = subscription_statistics.up_to_10000 + excluded.up_to_10000, \
         up_to_30000 = subscription_statistics.up_to_30000 + excluded.up_to_30000";
-    insert HEALTH = "subscription_health" (
-        tenant_id uuid, subscription_id uuid, consecutive_failures int, last_success_at int,
-        last_failure_at int
-    ), "ON CONFLICT (tenant_id, subscription_id) DO UPDATE SET \
-        consecutive_failures = CASE WHEN excluded.last_success_at IS NULL \
-            THEN subscription_health.consecutive_failures + excluded.consecutive_failures \
-            ELSE excluded.consecutive_failures END, \
-        last_success_at = COALESCE(excluded.last_success_at, subscription_health.last_success_at), \
-        last_failure_at = COALESCE(excluded.last_failure_at, subscription_health.last_failure_at)";
     query SUM = "SELECT CAST(COALESCE(SUM(succeeded), 0) AS BIGINT), \
         CAST(COALESCE(SUM(failed), 0) AS BIGINT), CAST(COALESCE(SUM(exhausted), 0) AS BIGINT), \
         CAST(COALESCE(SUM(discarded), 0) AS BIGINT), \
@@ -50,8 +41,6 @@ tidings_db::statements! {
         CAST(COALESCE(SUM(up_to_10000), 0) AS BIGINT), \
         CAST(COALESCE(SUM(up_to_30000), 0) AS BIGINT) FROM subscription_statistics \
         WHERE tenant_id = $1 AND subscription_id = $2 AND hour_at >= $3";
-    query HEALTH_OF = "SELECT consecutive_failures, last_success_at, last_failure_at \
-        FROM subscription_health WHERE tenant_id = $1 AND subscription_id = $2";
     across query EXPIRED = "SELECT tenant_id, MIN(hour_at) FROM subscription_statistics \
         WHERE hour_at < $1 GROUP BY tenant_id LIMIT 100";
     command PURGE = "DELETE FROM subscription_statistics WHERE tenant_id = $1 \
@@ -76,16 +65,6 @@ impl FromRow for Hour {
     }
 }
 
-impl FromRow for Health {
-    fn from_row(row: &mut Row) -> Result<Self, DbError> {
-        Ok(Self {
-            consecutive_failures: row.take()?,
-            last_success_at: row.take()?,
-            last_failure_at: row.take()?,
-        })
-    }
-}
-
 /// Adds a batch's outcomes.
 pub(crate) async fn add(writer: &mut Writer<'_>, tally: &Tally) -> Result<(), DbError> {
     let hours: Vec<Vec<Value>> = tally
@@ -106,32 +85,17 @@ pub(crate) async fn add(writer: &mut Writer<'_>, tally: &Tally) -> Result<(), Db
             row
         })
         .collect();
-    writer.execute_many(&HOURS, &hours).await?;
-    let health: Vec<Vec<Value>> = tally
-        .health
-        .iter()
-        .map(|((tenant_id, subscription_id), health)| {
-            vec![
-                tenant_id.to_value(),
-                subscription_id.to_value(),
-                health.consecutive_failures.to_value(),
-                health.last_success_at.to_value(),
-                health.last_failure_at.to_value(),
-            ]
-        })
-        .collect();
-    writer.execute_many(&HEALTH, &health).await.map(|_| ())
+    writer.execute_many(&HOURS, &hours).await.map(|_| ())
 }
 
-/// The hours of a subscription since an instant, added up, and how its endpoint does.
+/// The hours of a subscription since an instant, added up.
 pub(crate) async fn of_subscription(
     mut reader: Reader<'_>,
     (tenant_id, id): (TenantId, WebhookSubscriptionId),
     since: Timestamp,
-) -> Result<(Hour, Health), DbError> {
+) -> Result<Hour, DbError> {
     let hours: Option<Hour> = reader.row(&SUM, args![tenant_id, id, since]).await?;
-    let health: Option<Health> = reader.row(&HEALTH_OF, args![tenant_id, id]).await?;
-    Ok((hours.unwrap_or_default(), health.unwrap_or_default()))
+    Ok(hours.unwrap_or_default())
 }
 
 /// The tenants with hours that are kept no longer, and the oldest of each.

@@ -4,6 +4,7 @@
 //!
 //! Everything talks over loopback and stops by itself.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
+#![expect(clippy::cast_precision_loss, reason = "what one run counts is far below 2 to the 52nd")]
 
 mod book;
 mod bound;
@@ -98,11 +99,11 @@ fn chosen(names: &[String]) -> Result<Vec<Scenario>, Failure> {
     if names.is_empty() {
         return Ok(Scenario::ALL.to_vec());
     }
-    let named = |name: &String| {
+    let find = |name: &String| {
         Scenario::ALL
             .into_iter()
             .find(|scenario| scenario.name() == name)
             .ok_or_else(|| format!("there is no scenario `{name}`; --list names them").into())
     };
-    names.iter().map(named).collect()
+    names.iter().map(find).collect()
 }

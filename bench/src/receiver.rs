@@ -70,7 +70,12 @@ async fn take(
     if manner == Manner::Hangs {
         std::future::pending::<()>().await;
     }
-    let body = request.into_body().collect().await.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = request
+        .into_body()
+        .collect()
+        .await
+        .map(http_body_util::Collected::to_bytes)
+        .unwrap_or_default();
     let first = Book::number(&body).is_some_and(|number| book.arrived(number));
     let mut answer = Response::new(Empty::new());
     *answer.status_mut() = if manner == Manner::FailsFirst && first {

@@ -111,7 +111,12 @@ impl Scenario {
         match self {
             Self::FanOut => (10, Manner::Takes),
             Self::FailFirst => (1, Manner::FailsFirst),
-            _ => (1, Manner::Takes),
+            Self::Saturated
+            | Self::Steady100
+            | Self::Steady5000
+            | Self::Customers
+            | Self::Hang
+            | Self::Large => (1, Manner::Takes),
         }
     }
 
@@ -120,7 +125,12 @@ impl Scenario {
         match self {
             Self::FanOut => 10,
             Self::FailFirst => 2,
-            _ => 1,
+            Self::Saturated
+            | Self::Steady100
+            | Self::Steady5000
+            | Self::Customers
+            | Self::Hang
+            | Self::Large => 1,
         }
     }
 }

@@ -77,7 +77,9 @@ mod tests {
         Timestamp::from_micros(1_000_000_000_000 + millis * 1_000)
     }
 
-    fn order(items: &[(Priority, i64, &'static str)]) -> Vec<&'static str> {
+    type Queued<'a> = &'a [(Priority, i64, &'static str)];
+
+    fn order(items: Queued<'_>) -> Vec<&'static str> {
         let mut queue = AgeingQueue::default();
         for &(priority, millis, name) in items {
             queue.push(priority, at(millis), name);
@@ -89,7 +91,7 @@ mod tests {
     #[test]
     fn higher_goes_first_unless_lower_has_waited_long_enough() {
         use Priority::{High, Low, Normal};
-        let table: &[(&[(Priority, i64, &'static str)], &[&str])] = &[
+        let table: &[(Queued<'_>, &[&str])] = &[
             (&[(Low, 0, "l"), (Normal, 0, "n"), (High, 0, "h")], &["h", "n", "l"]),
             (&[(Normal, 0, "a"), (Normal, 1, "b"), (Normal, 2, "c")], &["a", "b", "c"]),
             (&[(Normal, 0, "old"), (High, 1_999, "h")], &["h", "old"]),

@@ -47,7 +47,10 @@ mod tests {
 
     const FAST: Duration = Duration::from_millis(20);
 
-    fn after(outcomes: &[(u32, bool, Duration)]) -> bool {
+    /// How often, whether it arrived, how long it took.
+    type Outcomes<'a> = &'a [(u32, bool, Duration)];
+
+    fn after(outcomes: Outcomes<'_>) -> bool {
         let mut standing = Standing::default();
         for &(times, arrived, took) in outcomes {
             (0..times).for_each(|_| standing.settle(arrived, took));
@@ -57,7 +60,7 @@ mod tests {
 
     #[test]
     fn slow_is_who_has_shown_nothing_takes_long_or_mostly_fails() {
-        let table: &[(&[(u32, bool, Duration)], bool)] = &[
+        let table: &[(Outcomes<'_>, bool)] = &[
             (&[], true),
             (&[(1, true, FAST)], false),
             (&[(1, false, FAST)], true),

@@ -128,8 +128,8 @@ mod tests {
         }
     }
 
-    fn status(status: u16) -> Option<Outcome> {
-        Some(Outcome::Status { status, retry_after_seconds: None })
+    fn status(status: u16) -> Outcome {
+        Outcome::Status { status, retry_after_seconds: None }
     }
 
     fn wait() -> NextStep {
@@ -140,15 +140,15 @@ mod tests {
     fn each_outcome_is_counted_where_it_belongs() {
         let mut tally = Tally::default();
         for (outcome, next) in [
-            (status(200), NextStep::Delivered),
-            (status(500), wait()),
+            (Some(status(200)), NextStep::Delivered),
+            (Some(status(500)), wait()),
             (Some(Outcome::Failed("dns")), NextStep::Exhausted),
-            (status(410), NextStep::Gone),
+            (Some(status(410)), NextStep::Gone),
             (None, NextStep::Gone),
         ] {
             tally.count(&counted(HOUR + 5, 20, outcome, next));
         }
-        tally.count(&counted(2 * HOUR, 20, status(200), NextStep::Delivered));
+        tally.count(&counted(2 * HOUR, 20, Some(status(200)), NextStep::Delivered));
         let hours: Vec<_> = tally.hours.iter().map(|((_, _, at), h)| (at.micros(), h)).collect();
         assert_eq!((hours[0].0, hours[1].0), (HOUR, 2 * HOUR));
         let first = hours[0].1;
@@ -174,7 +174,7 @@ mod tests {
     #[test]
     fn what_takes_longer_than_anything_may_is_in_the_last_class() {
         let mut tally = Tally::default();
-        tally.count(&counted(1, u64::MAX / 2_000, status(200), NextStep::Delivered));
+        tally.count(&counted(1, u64::MAX / 2_000, Some(status(200)), NextStep::Delivered));
         let hour = tally.hours.values().next().unwrap();
         assert_eq!(hour.answers[10], 1);
     }

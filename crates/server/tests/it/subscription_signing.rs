@@ -15,7 +15,7 @@ fn path(hook: &Receiver) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 fn by_public_key(arrival: &Arrival, public_key: &str) -> bool {

@@ -13,7 +13,7 @@ pub(crate) const OVERLAP_HOURS_MAX: u32 = 7 * 24;
 /// A secret that a caller brings. It does not print.
 #[derive(Clone, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(transparent)]
-pub struct SecretText(String);
+pub(crate) struct SecretText(String);
 
 impl SecretText {
     /// The text, to be read.

@@ -229,7 +229,9 @@ fn take(engine: &Engine, lane: &Lane) -> Option<Item> {
         }
         (item, parked)
     };
-    parked.iter().for_each(|_| engine.0.metrics.left());
+    for _ in &parked {
+        engine.0.metrics.left();
+    }
     park(engine, parked);
     item
 }

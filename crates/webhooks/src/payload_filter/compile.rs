@@ -189,7 +189,7 @@ impl Compiler {
             | Test::GreaterThan(bound)
             | Test::AtLeast(bound) => match bound {
                 Value::Number(_) => {}
-                Value::String(text) => self.text(text, at)?,
+                Value::String(limit) => self.text(limit, at)?,
                 Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => {
                     return self.fault(at, "invalid", "only numbers and texts are more or less");
                 }

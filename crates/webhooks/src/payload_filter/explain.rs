@@ -39,16 +39,16 @@ impl PayloadFilter {
             return Explanation { matches: true, decided_by: verdict, clauses: Vec::new() };
         };
         let mut clauses = Vec::new();
-        let (matches, decisive) = judge(&self.0, String::new(), event, &mut clauses);
+        let (matches, decisive) = judge(&self.0, "", event, &mut clauses);
         Explanation { matches, decided_by: clauses[decisive].clone(), clauses }
     }
 }
 
 /// Judges a clause and those below it. Gives whether it holds, and the place of the one that
 /// decided.
-fn judge(node: &Node, pointer: String, event: &Value, told: &mut Vec<Verdict>) -> (bool, usize) {
+fn judge(node: &Node, pointer: &str, event: &Value, told: &mut Vec<Verdict>) -> (bool, usize) {
     let place = told.len();
-    told.push(Verdict { pointer: pointer.clone(), holds: false, reason: String::new() });
+    told.push(Verdict { pointer: pointer.to_owned(), holds: false, reason: String::new() });
     let (holds, decisive, reason) = match node {
         Node::All(parts) => {
             let results = judge_each(parts, &format!("{pointer}/all"), event, told);
@@ -67,7 +67,7 @@ fn judge(node: &Node, pointer: String, event: &Value, told: &mut Vec<Verdict>) -
             }
         }
         Node::Not(part) => {
-            let (holds, decisive) = judge(part, format!("{pointer}/not"), event, told);
+            let (holds, decisive) = judge(part, &format!("{pointer}/not"), event, told);
             let reason = if holds { "its clause holds" } else { "its clause does not hold" };
             (!holds, decisive, reason.to_owned())
         }
@@ -88,7 +88,7 @@ fn judge_each(
     told: &mut Vec<Verdict>,
 ) -> Vec<(bool, usize)> {
     let parts = parts.iter().enumerate();
-    parts.map(|(place, part)| judge(part, format!("{pointer}/{place}"), event, told)).collect()
+    parts.map(|(place, part)| judge(part, &format!("{pointer}/{place}"), event, told)).collect()
 }
 
 /// Where all clauses of a group decide together, the group does; where there is one, that one.

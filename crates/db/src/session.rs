@@ -11,8 +11,6 @@ crate::statements! {
     forked across query SERVER_TIME =
         "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
-    /// Whether the database answers.
-    across query PING = "SELECT CAST(1 AS BIGINT)";
 }
 
 impl Db {
@@ -57,12 +55,6 @@ impl Db {
                 Reader { conn: &mut conn }.scalar(&SERVER_TIME, &[]).await
             }
         }
-    }
-
-    /// Whether the database answers.
-    pub async fn ping(&self) -> Result<(), DbError> {
-        let mut session = self.read_across_tenants().await?;
-        session.reader().scalar::<i64>(&PING, &[]).await.map(|_| ())
     }
 }
 

@@ -3,7 +3,8 @@
 use tidings_vault::sha256;
 
 use crate::DbError;
-use crate::conn::{pg_error, sqlite_error};
+use crate::pg_conn::pg_error;
+use crate::sqlite_conn::sqlite_error;
 
 /// A migration: its number is its place in the list.
 struct Migration {

@@ -9,10 +9,11 @@ use std::task::{Context, Poll, Waker};
 use rand::Rng;
 use tidings_kernel::{Ctx, limits};
 
-use crate::conn::{Link, PgConn};
+use crate::conn::Link;
 use crate::engine::postgres::Postgres;
 use crate::engine::sqlite::{Job, Reply};
 use crate::open::Engine;
+use crate::pg_conn::PgConn;
 use crate::session::tenant_setting;
 use crate::{Committed, Db, DbError, Lane, UnitOfWork};
 

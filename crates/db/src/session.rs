@@ -2,8 +2,9 @@
 
 use tidings_kernel::{TenantId, Timestamp, Uuid};
 
-use crate::conn::{Conn, Link, PgConn};
+use crate::conn::{Conn, Link};
 use crate::open::Engine;
+use crate::pg_conn::PgConn;
 use crate::{Db, DbError, LeaseClock, Reader};
 
 crate::statements! {

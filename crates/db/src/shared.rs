@@ -12,8 +12,9 @@ use std::sync::{Arc, Weak};
 use tidings_kernel::{Ctx, limits};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use crate::conn::{Conn, Link, PgConn};
+use crate::conn::{Conn, Link};
 use crate::open::{Engine, Inner};
+use crate::pg_conn::PgConn;
 use crate::run::{Isolation, UnitFn, unit};
 use crate::session::tenant_setting;
 use crate::unit::Recorded;

@@ -7,8 +7,8 @@ use tokio_postgres::config::{Config, TargetSessionAttrs};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DbError;
-use crate::conn::pg_error;
 use crate::engine::sqlite::WriterMode;
+use crate::pg_conn::pg_error;
 
 /// How long to wait for a connection before a caller is told to come back.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);

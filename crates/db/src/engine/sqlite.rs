@@ -9,7 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
-use crate::conn::{sqlite_control, sqlite_error};
+use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
 /// The oldest SQLite whose write-ahead log is known to be sound.
 const OLDEST_VERSION: i32 = 3_051_003;

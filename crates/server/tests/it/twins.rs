@@ -28,6 +28,11 @@ const OF_SEVERAL_NODES: [&str; 10] = [
 ];
 /// What runs nowhere else: the process that starts is the only one.
 const OF_ONE_PROCESS: [&str; 1] = ["tidings_webhooks::store::nodes::FENCE_OTHERS"];
+/// Statements that would do the same without one of their comparisons, and why.
+const REDUNDANT: [(&str, &str); 1] = [(
+    "tidings_webhooks::store::statistics::PURGE",
+    "the hour is in the key: what is too old in another tenant is too old in this one",
+)];
 /// So many runs of a statement are checked that meet rows and leave out the same arguments.
 const CHECKS: usize = 2;
 
@@ -123,8 +128,12 @@ fn every_statement_runs_on_sqlite_and_keeps_to_its_tenant() {
             .map(|s| s.name)
             .collect();
         assert!(unproven.is_empty(), "the tour has no rows for {unproven:#?}");
-        let undetected: BTreeMap<_, _> =
-            findings.undetected.into_iter().filter(|(_, texts)| !texts.is_empty()).collect();
+        let mut undetected = findings.undetected;
+        undetected.retain(|_, texts| !texts.is_empty());
+        for (name, why) in REDUNDANT {
+            let texts = undetected.remove(name).unwrap_or_default();
+            assert_eq!(texts.len(), 1, "{name}, because {why}, is no longer so: strike it off");
+        }
         assert!(undetected.is_empty(), "the tour has no rows that would tell {undetected:#?}");
     });
 }

@@ -44,7 +44,7 @@ pub(crate) struct TriggerArgs {
     /// Wait for the first attempt and say how it went; a minute at most.
     #[arg(long)]
     wait: bool,
-    /// The delivery as a JSON object.
+    /// What the server tells, as a JSON object; with --wait the delivery.
     #[arg(long)]
     json: bool,
 }
@@ -64,26 +64,16 @@ pub(crate) async fn run(args: TriggerArgs) -> Result<(), Failure> {
     if answer.status != StatusCode::ACCEPTED {
         return Err(refusal(&answer).into());
     }
-    let mut delivery = answer.json();
-    // A server from before examples of a chosen type sends its plain test, whatever it is asked for,
-    // and answers with the event alone.
-    if delivery["id"].is_null() && args.event_type != "webhook.test" {
-        let asked = &args.event_type;
-        return Err(format!(
-            "the server sent webhook.test and not {asked}: it is too old to send examples of a \
-             chosen type"
-        )
-        .into());
-    }
+    let mut told = answer.json();
     if args.wait {
-        delivery = first_attempt(&client, delivery).await?;
+        told = first_attempt(&client, &told, &subscription).await?;
     }
     if args.json {
-        say!("{delivery}")?;
+        say!("{told}")?;
     } else {
-        say!("{}", said(&delivery, &args.event_type, &subscription, args.wait))?;
+        say!("{}", said(&told, &args.event_type, &subscription, args.wait))?;
     }
-    if args.wait && delivery["status"] != "delivered" {
+    if args.wait && told["status"] != "delivered" {
         return Err(Ended::Negative.into());
     }
     Ok(())
@@ -130,25 +120,29 @@ async fn only_subscription(client: &Client) -> Result<String, Failure> {
     }
 }
 
-/// The delivery after its first attempt.
-async fn first_attempt(client: &Client, delivery: Value) -> Result<Value, Failure> {
-    let Some(id) = delivery["id"].as_str() else {
-        return Err("the server does not say which delivery it made; leave --wait out".into());
-    };
-    let path = format!("/api/v1/webhooks/deliveries/{id}");
+/// The delivery of the event that the server told of, after its first attempt.
+async fn first_attempt(
+    client: &Client,
+    told: &Value,
+    subscription: &str,
+) -> Result<Value, Failure> {
+    let event = told["event_id"].as_str().unwrap_or_default();
+    let path =
+        format!("/api/v1/webhooks/deliveries?event_id={event}&subscription_id={subscription}");
     let (pause, looks) = LOOKS;
     for _ in 0..looks {
         let answer = client.get(&path).await?;
         if answer.status != StatusCode::OK {
             return Err(refusal(&answer).into());
         }
-        let now = answer.json();
-        if now["attempts"].as_u64().unwrap_or_default() > 0 || now["status"] == "discarded" {
-            return Ok(now);
+        let delivery = answer.json()["data"][0].take();
+        let is_tried = delivery["attempts"].as_u64().unwrap_or_default() > 0;
+        if is_tried || delivery["status"] == "discarded" {
+            return Ok(delivery);
         }
         tokio::time::sleep(pause).await;
     }
-    Err(format!("{id} was not tried within a minute; `tidings doctor` says why").into())
+    Err(format!("{event} was not tried within a minute; `tidings doctor` says why").into())
 }
 
 /// What the server said, with each fault and what to do about the usual ones.

@@ -12,6 +12,7 @@
 //! name, the version and the priority stand on one line of [`catalog`], the prose and the fields
 //! on the struct, and nowhere else.
 
+pub mod asyncapi;
 mod catalog;
 mod custom;
 pub mod customers;

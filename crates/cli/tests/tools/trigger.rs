@@ -1,10 +1,11 @@
 //! `tidings trigger`: against a server that answers by the contract, and against the real one.
 
+use std::collections::HashMap;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, Query, State};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use http::StatusCode;
@@ -30,7 +31,7 @@ async fn server(active: &'static [&'static str], delivery: Value) -> (String, Co
     let router = Router::new()
         .route("/api/v1/webhooks/subscriptions", get(subscriptions))
         .route("/api/v1/webhooks/subscriptions/{id}/test", post(send))
-        .route("/api/v1/webhooks/deliveries/{id}", get(delivered))
+        .route("/api/v1/webhooks/deliveries", get(deliveries))
         .with_state(state.clone());
     (format!("http://{}", served(router).await), state)
 }
@@ -53,13 +54,15 @@ async fn send(
         let problem = json!({"type": "/problems/unknown_event_type", "detail": "the nearest is …"});
         return (StatusCode::UNPROCESSABLE_ENTITY, Json(problem));
     }
-    let taken = json!({"id": "del_1", "event_id": "evt_1", "event_type": event_type,
-        "status": "pending", "attempts": 0});
-    (StatusCode::ACCEPTED, Json(taken))
+    (StatusCode::ACCEPTED, Json(json!({"event_id": "evt_1"})))
 }
 
-async fn delivered(State(contract): State<Contract>) -> Json<Value> {
-    Json(contract.delivery)
+async fn deliveries(
+    State(contract): State<Contract>,
+    Query(asked): Query<HashMap<String, String>>,
+) -> Json<Value> {
+    assert_eq!((asked["event_id"].as_str(), asked["subscription_id"].as_str()), ("evt_1", TWO));
+    Json(json!({"data": [contract.delivery], "next_cursor": null}))
 }
 
 async fn trigger(server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
@@ -143,14 +146,38 @@ async fn real_server(scratch: &ScratchDir) -> (Server, String, String) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_real_server_sends_its_test_to_a_listener() {
+async fn a_real_server_sends_examples_through_a_listener_to_an_application() {
     let scratch = ScratchDir::new();
     let (_server, url, key) = real_server(&scratch).await;
-    let mut listening = Listening::start(&["--server", &url, "--api-key", &key]);
-    let mut command = tidings(&["trigger", "webhook.test", "--server", &url]);
+    let client = Client::new(&url).with_key(&key);
+    let own = json!({"event_type": "custom.order.shipped", "schema": {"required": ["order"],
+        "properties": {"order": {"type": "string", "pattern": "^[A-Z]{2}-[0-9]{3}$"}}}});
+    client.post("/api/v1/webhooks/event-types", &own).await.unwrap();
+    let application = Router::new().fallback(post(|| async { StatusCode::ACCEPTED }));
+    let forward = format!("http://{}/hook", served(application).await);
+    let arguments = ["--server", &url, "--api-key", &key, "--forward", &forward];
+    let mut listening = Listening::start(&arguments);
+    for event_type in ["customer.created", "custom.order.shipped", "webhook.test"] {
+        let mut command = tidings(&["trigger", event_type, "--wait", "--json", "--server", &url]);
+        command.env("TIDINGS_API_KEY", &key);
+        let done = run_beside(command).await;
+        assert!(done.status.success(), "{event_type}: {}{}", out(&done), err(&done));
+        let delivery: Value = serde_json::from_str(&out(&done)).unwrap();
+        assert_eq!(
+            (&delivery["status"], &delivery["last_status"]),
+            (&json!("delivered"), &json!(202)),
+            "the sender gets what the application answers"
+        );
+        let line = listening.line();
+        assert_eq!((&line["type"], &line["verdict"]), (&json!(event_type), &json!("signature ok")));
+        assert_eq!(line["forwarded"]["status"], 202);
+        if event_type == "custom.order.shipped" {
+            assert_eq!(line["event"]["data"], json!({"order": "AA-000"}), "made from the schema");
+        }
+    }
+    let mut command = tidings(&["trigger", "customer.craeted", "--server", &url]);
     command.env("TIDINGS_API_KEY", &key);
-    let done = run_beside(command).await;
-    assert!(done.status.success(), "{}{}", out(&done), err(&done));
-    let line = listening.line();
-    assert_eq!((&line["type"], &line["verdict"]), (&"webhook.test".into(), &"signature ok".into()));
+    let refused = run_beside(command).await;
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(err(&refused).contains("customer.created"), "the nearest is told: {}", err(&refused));
 }

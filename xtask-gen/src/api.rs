@@ -18,6 +18,7 @@ pub(crate) async fn add(files: &mut Files) -> Result<(), Failure> {
         described.map_err(|error| Failure::new(format!("the server does not start: {error}")))?;
     removed.map_err(|error| Failure::refused("remove", &folder, &error))?;
     files.add_json("openapi/tidings.json", openapi);
+    files.add_json("openapi/asyncapi.json", tidings_events::asyncapi::document(&[]));
     files.add("openapi/permissions.md", permissions(operations));
     Ok(())
 }
@@ -63,6 +64,9 @@ fn permissions(mut operations: Vec<OperationInfo>) -> String {
 fn access(access: Access) -> String {
     match access {
         Access::Public => "public".to_owned(),
+        Access::Optional(permission) => {
+            format!("public; more with `{}`", permission.name())
+        }
         Access::Operator => "operator".to_owned(),
         Access::Needs(permission) => format!("`{}`", permission.name()),
     }

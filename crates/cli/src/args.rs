@@ -8,6 +8,12 @@ use clap::{Args as ClapArgs, Parser, Subcommand};
 use ipnet::IpNet;
 use tidings_server::Settings;
 
+use crate::conformance::ConformanceArgs;
+use crate::inputs::SecretArgs;
+use crate::sign::SignArgs;
+use crate::trigger::TriggerArgs;
+use crate::verify::VerifyArgs;
+
 /// A multi-tenant business platform: every change of state is a signed webhook.
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version)]
@@ -47,8 +53,16 @@ pub(crate) enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// A receiver on this machine: verifies each webhook and prints it.
+    /// A receiver on this machine: verifies each webhook, prints it, and hands it on.
     Listen(ListenArgs),
+    /// Send an example of any event type to one subscription.
+    Trigger(TriggerArgs),
+    /// Sign a body, offline.
+    Sign(SignArgs),
+    /// Say whether a webhook is genuine, and if not, why; offline.
+    Verify(VerifyArgs),
+    /// Check what a receiver does with genuine and with forged webhooks.
+    Conformance(ConformanceArgs),
     /// A server and a receiver, wired together: see a webhook arrive in a minute.
     Demo(DemoArgs),
 }
@@ -145,15 +159,34 @@ impl SettingsArgs {
     }
 }
 
+/// How `tidings listen` is used.
+const LISTEN_EXAMPLES: &str = "\
+Examples:
+  tidings listen --api-key … --events 'customer.*' --forward http://localhost:3000/hook
+  tidings listen --secret whsec_… --json | jq .type
+
+With --forward the application gets the bytes and headers that arrived, and the sender gets the
+application's answer. A webhook that is not genuine is answered with 401 and not handed on. The
+server calls this machine only in development mode: tidings serve --dev.
+
+Exit status: 0 ended by Ctrl-C; 1 failed; 2 wrong arguments.";
+
 /// A receiver on this machine.
 #[derive(Debug, ClapArgs)]
+#[command(after_help = LISTEN_EXAMPLES)]
 pub(crate) struct ListenArgs {
     /// Where to listen.
     #[arg(long, default_value = "127.0.0.1:4400", value_name = "ADDR:PORT")]
     pub(crate) listen: SocketAddr,
-    /// The subscription's secret; without it one is made with --api-key, or nothing is verified.
-    #[arg(long, env = "TIDINGS_WEBHOOK_SECRET", hide_env_values = true, value_name = "whsec_…")]
-    pub(crate) secret: Option<String>,
+    /// Hand each genuine webhook on to an application, and give the sender its answer.
+    #[arg(long, value_name = "URL")]
+    pub(crate) forward: Option<String>,
+    /// A line of JSON for each webhook.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Without a secret one is made with --api-key, or nothing is verified.
+    #[command(flatten)]
+    pub(crate) secrets: SecretArgs,
     /// The server to subscribe at.
     #[arg(long, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8080")]
     pub(crate) server: String,

@@ -3,12 +3,13 @@
 use serde_json::json;
 use tidings_client::Client;
 use tidings_server::{App, Settings, Shutdown, serve};
+use tidings_webhooks::signing::SigningSecret;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
 use crate::Failure;
 use crate::args::DemoArgs;
-use crate::listen;
+use crate::listen::{self, Receiver};
 use crate::say::say;
 use crate::signals::Signals;
 
@@ -49,7 +50,8 @@ async fn tell(operator: &Client, once: bool, mut signals: Signals) -> Result<(),
     let (id, secret) = listen::subscribe(&client, address, &["customer.*".to_owned()]).await?;
     say!("2. a receiver at http://{address}/, subscribed to customer.* as {id}")?;
     let (seen, mut events) = mpsc::channel(64);
-    let router = listen::router(Some(&secret), seen)?;
+    let secrets = vec![SigningSecret::parse(&secret)?];
+    let router = listen::router(Receiver { secrets, forward: None, json: false, seen });
     crate::serve::spawn(async move {
         // It ends with the process.
         let _ = axum::serve(receiver, router).await;

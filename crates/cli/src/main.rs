@@ -2,19 +2,27 @@
 
 mod args;
 mod catalog;
+mod conformance;
 mod coverage;
 mod demo;
 mod doctor;
+mod failure;
+mod forward;
+mod inputs;
 mod listen;
 mod say;
 mod serve;
+mod sign;
 mod signals;
+mod trigger;
+mod verify;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use args::{Args, Command, EventsCommand, OperatorKeyCommand};
+use failure::Ended;
 use say::{aside, say};
 
 fn main() -> ExitCode {
@@ -38,13 +46,17 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
     if error.is::<say::Closed>() {
         return ExitCode::from(CLOSED);
     }
+    let ended = error.downcast_ref::<Ended>();
+    if let Some(Ended::Negative) = ended {
+        return Ended::Negative.status();
+    }
     aside(format_args!("tidings: {error}"));
     let mut cause = error.source();
     while let Some(error) = cause {
         aside(format_args!("  because: {error}"));
         cause = error.source();
     }
-    ExitCode::FAILURE
+    ended.map_or(ExitCode::FAILURE, Ended::status)
 }
 
 /// Logs go to standard error, so that standard output is the command's own.
@@ -82,6 +94,10 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
+        Command::Trigger(options) => trigger::run(options).await,
+        Command::Sign(options) => sign::run(&options),
+        Command::Verify(options) => verify::run(&options),
+        Command::Conformance(options) => conformance::run(options).await,
         Command::Demo(options) => demo::run(options).await,
     }
 }

@@ -3,14 +3,21 @@
 //! It speaks to a server that its user names, over keep-alive connections, and hands answers back as
 //! they are: the status, the headers, the JSON.
 
+mod tls;
+
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, Request, StatusCode};
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+
+/// The largest body of an answer, in bytes: above every page of the API, and an end to one that
+/// has none.
+const ANSWER_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// A request that got no answer.
 #[derive(Debug, thiserror::Error)]
@@ -54,19 +61,21 @@ impl Answer {
 /// A client with one credential.
 #[derive(Debug, Clone)]
 pub struct Client {
-    http: Hyper<HttpConnector, Full<Bytes>>,
+    http: Hyper<HttpsConnector<HttpConnector>, Full<Bytes>>,
     base: String,
     key: Option<String>,
     headers: HeaderMap,
 }
 
 impl Client {
-    /// A client without a credential. `base` is `http://host:port`.
+    /// A client without a credential. `base` is `http://host:port` or `https://host`.
     pub fn new(base: impl Into<String>) -> Self {
+        let base = base.into().trim_end_matches('/').to_owned();
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
+        connector.enforce_http(false);
+        let connector = HttpsConnector::from((connector, tls::config(&base)));
         let http = Hyper::builder(TokioExecutor::new()).build(connector);
-        let base = base.into().trim_end_matches('/').to_owned();
         Self { http, base, key: None, headers: HeaderMap::new() }
     }
 
@@ -117,13 +126,19 @@ impl Client {
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
         }
+        self.exchange(request).await
+    }
+
+    /// Sends a request as it is, to its own address: without credential and without headers but its
+    /// own. Redirects are answers like others.
+    pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
         let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
             ClientError::NoAnswer(self.base.clone(), error)
         };
         let answer = self.http.request(request).await.map_err(|error| lost(error.into()))?;
         let (parts, body) = answer.into_parts();
-        let bytes = body.collect().await.map_err(|error| lost(error.into()))?.to_bytes();
-        Ok(Answer { status: parts.status, headers: parts.headers, bytes })
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(lost)?;
+        Ok(Answer { status: parts.status, headers: parts.headers, bytes: body.to_bytes() })
     }
 
     /// `GET`.

@@ -26,7 +26,8 @@ migrations![
     "0003_customers",
     "0004_webhooks",
     "0005_subscription_options",
-    "0008_flow"
+    "0008_flow",
+    "0009_event_type_versions"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

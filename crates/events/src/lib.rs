@@ -12,11 +12,13 @@
 //! name, the version and the priority stand on one line of [`catalog`], the prose and the fields
 //! on the struct, and nowhere else.
 
+pub mod asyncapi;
 mod catalog;
 mod custom;
 pub mod customers;
 mod diff;
 mod envelope;
+mod example;
 pub mod identity;
 mod roll;
 pub mod schema;
@@ -29,5 +31,6 @@ pub use catalog::{
 pub use custom::{CustomName, CustomNameError};
 pub use diff::{Diff, Previous};
 pub use envelope::{ActorView, CauseView, CommittedEvent, Envelope, Subject};
+pub use example::example_envelope;
 pub use roll::{ROLL, RollCategory};
 pub use schema::{Example, data_schema, envelope_schema};

@@ -10,6 +10,9 @@ use tidings_kernel::{Actor, Grants, Permission, Problem, TenantId};
 pub enum Access {
     /// Everybody, without a credential.
     Public,
+    /// Everybody; who sends a tenant's credential must hold this permission, and gets the tenant's
+    /// own things too.
+    Optional(Permission),
     /// The operator of the installation.
     Operator,
     /// A tenant's credential with this permission.

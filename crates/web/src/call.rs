@@ -5,7 +5,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::HeaderMap;
 use serde::de::DeserializeOwned;
-use tidings_kernel::{Ctx, Cursor, Page, PageParams, Problem, ProblemKind, Version, limits};
+use tidings_kernel::{
+    Ctx, Cursor, Page, PageParams, Problem, ProblemKind, TenantId, Version, limits,
+};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::List;
@@ -36,6 +38,11 @@ impl std::fmt::Debug for Call {
 }
 
 impl Call {
+    /// The tenant of the credential, where there is one.
+    pub fn tenant(&self) -> Option<TenantId> {
+        Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
+    }
+
     /// The version that `If-Match` names, if it is sent.
     pub fn if_match(&self) -> Result<Option<Version>, Problem> {
         let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };

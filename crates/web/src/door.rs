@@ -111,17 +111,19 @@ async fn authenticate(
     access: Access,
     headers: &HeaderMap,
 ) -> Result<Principal, Problem> {
+    let anonymous = Principal {
+        tenant_id: None,
+        actor: Actor::Anonymous,
+        grants: Grants::default(),
+        livemode: true,
+    };
+    let has_credential =
+        || headers.contains_key("authorization") || headers.contains_key("x-api-key");
     let needed = match access {
-        Access::Public => {
-            return Ok(Principal {
-                tenant_id: None,
-                actor: Actor::Anonymous,
-                grants: Grants::default(),
-                livemode: true,
-            });
-        }
+        Access::Public => return Ok(anonymous),
+        Access::Optional(_) if !has_credential() => return Ok(anonymous),
         Access::Operator => None,
-        Access::Needs(permission) => Some(permission),
+        Access::Needs(permission) | Access::Optional(permission) => Some(permission),
     };
     let credential = credential(headers)?;
     let mut principal = services.authenticator.authenticate(credential).await?;
@@ -132,6 +134,7 @@ async fn authenticate(
             ProblemKind::Forbidden,
             "this needs the operator's key; a tenant's key cannot do it",
         )),
+        (Some(_), None) if matches!(access, Access::Optional(_)) => Ok(principal),
         (Some(_), None) => Err(Problem::new(
             ProblemKind::Forbidden,
             "this happens inside a tenant; use a tenant's key, or name one with X-Target-Tenant-ID",

@@ -154,7 +154,7 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
             },
         },
         "x-access": match op.access {
-            Access::Public => "public",
+            Access::Public | Access::Optional(_) => "public",
             Access::Operator => "operator",
             Access::Needs(permission) => permission.name(),
         },
@@ -167,6 +167,9 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
     }
     if op.access == Access::Public {
         out["security"] = json!([]);
+    }
+    if let Access::Optional(_) = op.access {
+        out["security"] = json!([{}, {"bearer": []}, {"api_key": []}]);
     }
     if !op.emits.is_empty() {
         out["x-emits"] = op.emits.iter().map(|event_type| json!(event_type.name())).collect();

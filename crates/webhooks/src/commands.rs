@@ -107,7 +107,7 @@ pub(crate) struct RegisterEventType {
     /// JSON Schema of its data; everything fits where there is none.
     #[schema(value_type = Option<Object>)]
     pub schema: Option<serde_json::Value>,
-    /// An example that fits the schema.
+    /// An example that fits the schema; one is made from the schema where there is none.
     #[schema(value_type = Option<Object>)]
     pub example: Option<serde_json::Value>,
 }
@@ -126,6 +126,22 @@ pub(crate) struct UpdateEventType {
     pub example: Option<serde_json::Value>,
     /// Whether it should not be used any more. Types are never deleted.
     pub deprecated: Option<bool>,
+    /// Whether a schema may break those who live with the old one; without this it is refused.
+    #[serde(default)]
+    pub allow_breaking: bool,
+}
+
+/// Compares two schemas of a custom event type.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CompareSchemas {
+    /// The version to start from; the newest unless told.
+    pub(crate) from_version: Option<u32>,
+    /// A schema that may become the next version.
+    #[schema(value_type = Option<Object>)]
+    pub(crate) schema: Option<serde_json::Value>,
+    /// Or another version.
+    pub(crate) to_version: Option<u32>,
 }
 
 /// Publishes a custom event.
@@ -134,6 +150,8 @@ pub(crate) struct UpdateEventType {
 pub(crate) struct PublishEvent {
     /// A registered type.
     pub event_type: String,
+    /// The version of the schema that the data is for; the newest unless told.
+    pub schema_version: Option<u32>,
     /// Its data, as the type's schema wants it; sent as it is.
     #[schema(value_type = Object)]
     pub event_data: Box<RawValue>,

@@ -23,7 +23,7 @@ pub(crate) struct CustomType {
     pub schema_version: u32,
     /// JSON Schema of its data; `true` where it has none.
     pub schema: serde_json::Value,
-    /// An example that fits the schema.
+    /// An example that fits the schema; `null` where none was given and none can be made.
     pub example: serde_json::Value,
     /// Since when it should not be used any more.
     pub deprecated_at: Option<Timestamp>,
@@ -61,6 +61,17 @@ impl CustomType {
         };
         Change::new(self, event)
     }
+}
+
+/// One version of the schema of a type.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct TypeVersion {
+    /// Which one.
+    pub(crate) schema_version: u32,
+    /// JSON Schema of the data that is published under it.
+    pub(crate) schema: serde_json::Value,
+    /// Since when there is it.
+    pub(crate) created_at: Timestamp,
 }
 
 /// One publication of a custom event.

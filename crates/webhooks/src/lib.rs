@@ -26,7 +26,7 @@ pub mod delivery;
 mod engine;
 mod error;
 mod event_type;
-mod examples;
+mod evolution;
 pub mod handshake;
 pub mod headers;
 pub mod health;
@@ -36,6 +36,7 @@ mod options;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;
+mod sample;
 mod sealing;
 mod service;
 pub mod signing;
@@ -68,6 +69,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::settle::ALL,
         store::statistics::ALL,
         store::subscriptions::ALL,
+        store::type_versions::ALL,
     ]
     .into_iter()
     .flatten()

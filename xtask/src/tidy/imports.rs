@@ -114,7 +114,8 @@ impl Kind {
 }
 
 /// Schemas and data of a tenant's own event types are JSON: that is what these verbs are about.
-const EXCEPTIONS: [(&str, &str); 3] = [
+const EXCEPTIONS: [(&str, &str); 4] = [
+    ("crates/webhooks/src/service/custom_types.rs", "serde_json"),
     ("crates/webhooks/src/service/event_types.rs", "serde_json"),
     ("crates/webhooks/src/service/publish.rs", "serde_json"),
     ("crates/webhooks/src/service/schemas.rs", "serde_json"),

@@ -4,6 +4,7 @@
 mod api;
 mod customers;
 mod deliveries;
+mod event_types;
 mod flow;
 mod foreign_library;
 mod idempotency;

@@ -120,9 +120,15 @@ stories! {
         let hook = acme.receiver(&["custom.order.shipped"]).await;
         let event = |order| json!({"event_type": "custom.order.shipped",
             "event_data": {"order": order}});
-        let bad = json!({"events": [event(json!("1")), event(json!(2))]});
+        let mut late = event(json!("4"));
+        late["schema_version"] = json!(7);
+        let bad = json!({"events": [event(json!("1")), event(json!(2)), event(json!(3)), late]});
         let refused = acme.post("/api/v1/webhooks/events/batch", bad).await;
-        assert_eq!(refused.text("/errors/0/pointer"), "/events/1/event_data/order");
+        let json = refused.json();
+        let places: Vec<_> =
+            json["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
+        assert_eq!(places, ["/events/1/event_data/order", "/events/2/event_data/order",
+            "/events/3/schema_version"], "all faults at once");
         let events: Vec<_> = (0..100).map(|n| event(json!(n.to_string()))).collect();
         let taken = acme.post("/api/v1/webhooks/events/batch", json!({"events": events})).await;
         assert_eq!(taken.status, StatusCode::ACCEPTED);
@@ -137,8 +143,9 @@ stories! {
         let path = "/api/v1/webhooks/event-types/custom.order.shipped";
         let same = acme.patch(path, json!({"description": "left"})).await;
         assert_eq!(same.json()["schema_version"], 1);
-        let changed = acme.patch(path, json!({"schema": {"type": "object"}})).await;
-        assert_eq!(changed.json()["schema_version"], 2);
+        let open = json!({"schema": {"type": "object"}, "allow_breaking": true});
+        let changed = acme.patch(path, open).await;
+        assert_eq!(changed.json()["schema_version"], 2, "{}", changed.json());
         let hook = acme.receiver(&["custom.order.shipped"]).await;
         let body = json!({"event_type": "custom.order.shipped", "event_data": {}});
         acme.post("/api/v1/webhooks/events", body).await;

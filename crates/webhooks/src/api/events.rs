@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::commands::{PublishBatch, PublishEvent, RegisterEventType, UpdateEventType};
 use crate::event_type::CustomType;
-use crate::service::{Published, TypeView, Webhooks};
+use crate::service::{Published, TypeView, Webhooks, sample_of};
 
 /// A type of the catalog, in short.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,9 +46,11 @@ pub(crate) struct EventTypeDetailView {
     /// JSON Schema 2020-12 of `data`.
     #[schema(value_type = Object)]
     pub(crate) schema: Value,
-    /// An example of `data`.
-    #[schema(value_type = Object)]
+    /// An example of `data`; `null` where none was given and none can be made from the schema.
+    #[schema(value_type = Option<Object>)]
     pub(crate) example: Value,
+    /// Why there is no example.
+    pub(crate) example_missing: Option<String>,
 }
 
 impl From<TypeView> for EventTypeView {
@@ -73,7 +75,9 @@ impl From<TypeView> for EventTypeView {
 impl From<TypeView> for EventTypeDetailView {
     fn from(view: TypeView) -> Self {
         let (schema, example) = (view.schema.clone(), view.example.clone());
-        Self { summary: view.into(), schema, example }
+        let cannot = example.is_null().then(|| sample_of(&schema).err()).flatten();
+        let example_missing = cannot.map(|cannot| format!("{cannot}; give one with PATCH"));
+        Self { summary: view.into(), schema, example, example_missing }
     }
 }
 
@@ -187,9 +191,10 @@ async fn register(
     call: Call,
     Body(input): Body<RegisterEventType>,
 ) -> Result<Changed<EventTypeDetailView>, Problem> {
+    let checked = webhooks.check_event_type(input)?;
     let view = |custom: CustomType| Reply::created(custom.into());
-    commit(&call, work!([webhooks, input], |work| webhooks.register_event_type(work, input)), view)
-        .await
+    let unit = work!([webhooks, checked], |work| webhooks.register_event_type(work, checked));
+    commit(&call, unit, view).await
 }
 
 async fn update(
@@ -197,10 +202,10 @@ async fn update(
     call: Call,
     (Path(name), Body(input)): (Path<String>, Body<UpdateEventType>),
 ) -> Result<Changed<EventTypeDetailView>, Problem> {
+    let whose = (call.ctx.tenant_id, call.ctx.now);
+    let checked = webhooks.check_event_type_update(whose, &name, input).await?;
     let view = |custom: CustomType| Reply::ok(custom.into());
-    let unit = work!([webhooks, name, input], |work| async move {
-        webhooks.update_event_type(work, &name, input).await
-    });
+    let unit = work!([webhooks, checked], |work| webhooks.update_event_type(work, checked));
     commit(&call, unit, view).await
 }
 

@@ -1,6 +1,8 @@
 //! The routes of the webhooks domain.
 
+mod asyncapi;
 mod deliveries;
+mod event_types;
 mod events;
 mod log;
 mod options;
@@ -14,5 +16,6 @@ use crate::service::Webhooks;
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
     let routes = options::routes(subscriptions::routes(routes));
+    let routes = asyncapi::routes(event_types::routes(routes));
     log::routes(events::routes(deliveries::routes(routes)))
 }

@@ -1,17 +1,12 @@
 //! The catalog as a tenant sees it: the platform's types and its own.
 
 use serde_json::{Value, json};
-use tidings_db::UnitOfWork;
-use tidings_events::{
-    CustomName, EventType, Payload, PayloadVisitor, Priority, Visibility, data_schema,
-};
-use tidings_kernel::{Page, PageParams, Problem, TenantId, Timestamp, limits};
+use tidings_events::{EventType, Payload, PayloadVisitor, Priority, Visibility, data_schema};
+use tidings_kernel::{Page, PageParams, TenantId, Timestamp, limits};
 
-use crate::commands::{RegisterEventType, UpdateEventType};
 use crate::error::WebhookError;
 use crate::event_type::CustomType;
 use crate::service::Webhooks;
-use crate::service::schemas::{compile, faults};
 use crate::store::{activity, event_types};
 
 /// A type of the catalog, or a tenant's own, as it is shown.
@@ -119,90 +114,5 @@ impl Webhooks {
     ) -> Result<Page<CustomType>, WebhookError> {
         let mut session = self.db.read(tenant_id).await?;
         Ok(event_types::list(session.reader(), tenant_id, page).await?)
-    }
-
-    /// Registers a custom type.
-    pub(crate) async fn register_event_type(
-        &self,
-        work: &mut UnitOfWork,
-        input: RegisterEventType,
-    ) -> Result<CustomType, WebhookError> {
-        let name: CustomName = input.event_type.parse().map_err(|error| {
-            Problem::invalid_field("/event_type", "invalid", format!("{error}"))
-        })?;
-        let tenant_id = work.ctx().tenant_id;
-        describe(&input.description)?;
-        let schema = input.schema.unwrap_or(Value::Bool(true));
-        let example = input.example.unwrap_or_else(|| json!({}));
-        check(&schema, &example)?;
-        if event_types::find(work.reader(), tenant_id, &name).await?.is_some() {
-            return Err(WebhookError::TypeExists(input.event_type));
-        }
-        if event_types::count(work.reader(), tenant_id).await? >= limits::EVENT_TYPES_MAX {
-            return Err(WebhookError::TooManyTypes);
-        }
-        let now = work.now();
-        let custom = CustomType {
-            id: work.mint(),
-            tenant_id,
-            name,
-            description: input.description,
-            schema_version: 1,
-            schema,
-            example,
-            deprecated_at: None,
-            created_at: now,
-            updated_at: now,
-            version: 0,
-        };
-        Ok(work.apply(custom.register()).await?)
-    }
-
-    /// Changes a custom type; a changed schema makes a new version.
-    pub(crate) async fn update_event_type(
-        &self,
-        work: &mut UnitOfWork,
-        name: &str,
-        input: UpdateEventType,
-    ) -> Result<CustomType, WebhookError> {
-        let tenant_id = work.ctx().tenant_id;
-        let name: CustomName = name.parse().map_err(|_| WebhookError::NotFound)?;
-        let found = event_types::find(work.reader(), tenant_id, &name).await?;
-        let current = found.ok_or(WebhookError::NotFound)?;
-        let mut next = current.clone();
-        next.description = input.description.unwrap_or(next.description);
-        describe(&next.description)?;
-        next.schema = input.schema.unwrap_or(next.schema);
-        next.example = input.example.unwrap_or(next.example);
-        check(&next.schema, &next.example)?;
-        if let Some(deprecated) = input.deprecated {
-            next.deprecated_at = deprecated.then(|| next.deprecated_at.unwrap_or(work.now()));
-        }
-        if next.schema != current.schema {
-            next.schema_version += 1;
-        }
-        if next == current {
-            return Ok(current);
-        }
-        next.updated_at = work.now();
-        Ok(work.apply(next.register()).await?)
-    }
-}
-
-fn describe(description: &str) -> Result<(), Problem> {
-    if description.chars().count() > 500 {
-        return Err(Problem::invalid_field("/description", "too_long", "at most 500 characters"));
-    }
-    Ok(())
-}
-
-/// The schema is one, and the example fits it.
-fn check(schema: &Value, example: &Value) -> Result<(), Problem> {
-    let validator = compile(schema)?;
-    let faults = faults(&validator, example, "/example");
-    if faults.is_empty() || example.as_object().is_some_and(serde_json::Map::is_empty) {
-        Ok(())
-    } else {
-        Err(Problem::invalid(faults))
     }
 }

@@ -1,5 +1,7 @@
 //! The verbs of the webhooks domain.
 
+mod asyncapi;
+mod custom_types;
 mod deliveries;
 mod event_types;
 mod handshake;
@@ -20,12 +22,14 @@ use tidings_db::Db;
 use tidings_egress::Egress;
 use tidings_vault::Vault;
 
+pub(crate) use custom_types::SchemaDiff;
 pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
 use schemas::Schemas;
+pub(crate) use schemas::sample_of;
 pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,

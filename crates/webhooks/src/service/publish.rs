@@ -1,5 +1,7 @@
 //! Custom events: checked outside of the unit of work, published inside.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use serde_json::value::RawValue;
 use tidings_db::UnitOfWork;
@@ -9,7 +11,7 @@ use tidings_vault::sha256;
 
 use crate::commands::{PublishEvent, metadata};
 use crate::error::WebhookError;
-use crate::event_type::Publication;
+use crate::event_type::{CustomType, Publication};
 use crate::matching::EventFilter;
 use crate::service::Webhooks;
 use crate::service::schemas::faults;
@@ -34,6 +36,8 @@ pub(crate) struct Published {
     pub(crate) duplicate: bool,
 }
 
+/// Faults that are told of one batch.
+const FAULTS_TOLD_MAX: usize = 100;
 /// The longest `event_id` of a publisher's, in characters.
 const CLIENT_ID_CHARS_MAX: usize = 200;
 
@@ -44,31 +48,53 @@ impl Webhooks {
         tenant_id: TenantId,
         events: Vec<(String, PublishEvent)>,
     ) -> Result<Vec<Checked>, WebhookError> {
+        let mut types: HashMap<String, CustomType> = HashMap::new();
         let mut checked = Vec::with_capacity(events.len());
+        let mut errors = Vec::new();
         for (pointer, event) in events {
-            checked.push(self.check_event(tenant_id, &pointer, event).await?);
+            let known = match types.get(&event.event_type) {
+                Some(known) => known,
+                None => {
+                    let found = self.custom_type(tenant_id, &pointer, &event.event_type).await?;
+                    types.entry(event.event_type.clone()).or_insert(found)
+                }
+            };
+            match self.check_event(known, &pointer, event).await {
+                Ok(event) => checked.push(event),
+                // The faults of all events are told at once.
+                Err(WebhookError::Input(problem)) if problem.kind == ProblemKind::Invalid => {
+                    errors.extend(problem.errors);
+                }
+                Err(error) => return Err(error),
+            }
+            if errors.len() >= FAULTS_TOLD_MAX {
+                break;
+            }
         }
-        Ok(checked)
+        errors.truncate(FAULTS_TOLD_MAX);
+        if errors.is_empty() { Ok(checked) } else { Err(Problem::invalid(errors).into()) }
     }
 
     async fn check_event(
         &self,
-        tenant_id: TenantId,
+        custom: &CustomType,
         pointer: &str,
         event: PublishEvent,
     ) -> Result<Checked, WebhookError> {
-        let custom = self.custom_type(tenant_id, pointer, &event.event_type).await?;
+        let schema_version = event.schema_version.unwrap_or(custom.schema_version);
+        let place = format!("{pointer}/schema_version");
+        let schema = self.schema_of(custom, schema_version, &place).await?;
         let mut errors = Vec::new();
         metadata(&format!("{pointer}/metadata"), &event.metadata, &mut errors);
         if event.event_data.get().len() > limits::EVENT_DATA_BYTES_MAX {
             let most = limits::EVENT_DATA_BYTES_MAX;
             let message = format!("at most {most} bytes; send a link instead of the content");
             errors.push(FieldError::new(format!("{pointer}/event_data"), "too_long", message));
-        } else if custom.schema != serde_json::Value::Bool(true) {
+        } else if *schema != serde_json::Value::Bool(true) {
             let value: serde_json::Value =
                 serde_json::from_str(event.event_data.get()).unwrap_or_default();
-            let key = (tenant_id, custom.name.clone(), custom.schema_version);
-            let validator = self.schemas.get(key, &custom.schema)?;
+            let key = (custom.tenant_id, custom.name.clone(), schema_version);
+            let validator = self.schemas.get(key, &schema)?;
             errors.extend(faults(&validator, &value, &format!("{pointer}/event_data")));
         }
         if let Some(client_id) = &event.event_id
@@ -82,8 +108,8 @@ impl Webhooks {
         }
         let body_hash = hash(&event);
         Ok(Checked {
-            name: custom.name,
-            schema_version: custom.schema_version,
+            name: custom.name.clone(),
+            schema_version,
             data: event.event_data,
             client_id: event.event_id,
             metadata: event.metadata,
@@ -96,7 +122,7 @@ impl Webhooks {
         tenant_id: TenantId,
         pointer: &str,
         name: &str,
-    ) -> Result<crate::event_type::CustomType, WebhookError> {
+    ) -> Result<CustomType, WebhookError> {
         let mut session = self.db.read(tenant_id).await?;
         let parsed: Option<CustomName> = name.parse().ok();
         let found = match &parsed {
@@ -171,6 +197,10 @@ fn is_client_id(text: &str) -> bool {
 fn hash(event: &PublishEvent) -> Bytes {
     let mut text = Vec::with_capacity(event.event_data.get().len() + 64);
     text.extend_from_slice(event.event_type.as_bytes());
+    if let Some(version) = event.schema_version {
+        text.push(2);
+        text.extend_from_slice(&version.to_be_bytes());
+    }
     text.push(0);
     text.extend_from_slice(event.event_data.get().as_bytes());
     for (key, value) in &event.metadata {

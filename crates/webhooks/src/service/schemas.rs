@@ -1,12 +1,16 @@
 //! Compiled JSON Schemas of custom types.
 
+use std::cell::Cell;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use jsonschema::Validator;
 use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use tidings_events::CustomName;
 use tidings_kernel::{FieldError, Problem, TenantId};
+
+use crate::sample::{ATTEMPTS, CannotSample, candidate};
 
 /// Compiled schemas that are kept.
 const KEPT_MAX: usize = 2_000;
@@ -54,6 +58,41 @@ pub(super) fn faults(validator: &Validator, value: &Value, pointer: &str) -> Vec
             FieldError::new(format!("{pointer}{}", error.instance_path()), "schema", message)
         })
         .collect()
+}
+
+/// An example of a schema, or what is in the way of one.
+pub(crate) fn sample_of(schema: &Value) -> Result<Value, CannotSample> {
+    let cannot = |reason: String| CannotSample { pointer: String::new(), reason };
+    let validator = compile(schema).map_err(|problem| cannot(problem.detail))?;
+    let work = Cell::new(0);
+    let mut first = None;
+    for attempt in 0..ATTEMPTS {
+        let refusal = match candidate(schema, attempt, &work) {
+            Ok(value) => {
+                let misfit = validator.iter_errors(&value).next().map(|error| {
+                    let reason = format!("what was made does not fit: {error}");
+                    let pointer = error.instance_path().to_string();
+                    CannotSample { pointer, reason: reason.chars().take(300).collect() }
+                });
+                let Some(misfit) = misfit else { return Ok(value) };
+                misfit
+            }
+            Err(refusal) => refusal,
+        };
+        first.get_or_insert(refusal);
+    }
+    Err(first.unwrap_or_else(|| cannot("nothing was tried".to_owned())))
+}
+
+/// The data of an event, as it is sent.
+pub(super) type Data = Box<RawValue>;
+
+/// The example of a type; one made from its schema where it has none, or one that does not fit.
+pub(super) fn fitting_example(schema: &Value, own: &Value) -> Result<Data, CannotSample> {
+    let is_fine = compile(schema).is_ok_and(|validator| validator.is_valid(own));
+    let example = if is_fine { own.clone() } else { sample_of(schema)? };
+    // A value of JSON always serialises.
+    Ok(to_raw_value(&example).unwrap_or_else(|_| RawValue::NULL.to_owned()))
 }
 
 impl Schemas {

@@ -9,9 +9,8 @@ use tidings_kernel::{
 };
 
 use crate::error::WebhookError;
-use crate::examples::{Data, fitting};
 use crate::matching::EventFilter;
-use crate::service::schemas::{compile, faults};
+use crate::service::schemas::{Data, fitting_example};
 use crate::service::subscriptions::get;
 use crate::service::{TypeView, Webhooks};
 use crate::store::event_types;
@@ -94,12 +93,11 @@ impl Webhooks {
 
 /// An example of a type that fits its schema.
 fn example(found: &TypeView) -> Result<Data, WebhookError> {
-    let validator = compile(&found.schema)?;
-    fitting(&found.schema, &found.example, |value| faults(&validator, value, "")).map_err(|fault| {
+    fitting_example(&found.schema, &found.example).map_err(|cannot| {
         let message = format!(
-            "no example can be made from the schema of {}: {} {}; give the type an example with \
+            "no example can be made from the schema of {}: {cannot}; give the type an example with \
              PATCH",
-            found.name, fault.pointer, fault.message
+            found.name
         );
         Problem::invalid_field("/event_type", "no_example", message).into()
     })

@@ -6,6 +6,7 @@ use tidings_events::CustomName;
 use tidings_kernel::{Cursor, EventId, Page, PageParams, TenantId, Timestamp, Version, limits};
 
 use crate::event_type::{CustomType, Publication};
+use crate::store::type_versions;
 
 tidings_db::statements! {
     command INSERT = "INSERT INTO event_types (tenant_id, id, name, description, schema_version, \
@@ -67,7 +68,9 @@ impl Stored for CustomType {
                 self.updated_at,
                 version
             ];
-            return writer.execute(&INSERT, args).await;
+            let rows = writer.execute(&INSERT, args).await?;
+            type_versions::keep(writer, self).await?;
+            return Ok(rows);
         }
         let args = args![
             tenant_id,
@@ -81,7 +84,11 @@ impl Stored for CustomType {
             version,
             expected
         ];
-        writer.execute(&UPDATE, args).await
+        let rows = writer.execute(&UPDATE, args).await?;
+        if rows > 0 {
+            type_versions::keep(writer, self).await?;
+        }
+        Ok(rows)
     }
 }
 

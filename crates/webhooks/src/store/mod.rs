@@ -10,3 +10,4 @@ pub(crate) mod pointers;
 pub(crate) mod settle;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;
+pub(crate) mod type_versions;

@@ -148,6 +148,10 @@ async fn custom_events(app: &TestApp, acme: &Tenant) {
     }
     let path = "/api/v1/webhooks/event-types/custom.thing";
     done(acme.patch(path, json!({"description": "a thing"}))).await;
+    let narrower = json!({"schema": {"type": "object"}, "allow_breaking": true});
+    done(acme.patch(path, narrower)).await;
+    pages(acme, &format!("{path}/versions")).await;
+    done(acme.post(&format!("{path}/compare"), json!({"from_version": 1, "to_version": 2}))).await;
     for _ in 0..2 {
         let body = json!({"event_type": "custom.thing", "event_id": "1", "event_data": {}});
         done(acme.post("/api/v1/webhooks/events", body)).await;

@@ -66,14 +66,14 @@ pub(crate) async fn run(args: ListenArgs) -> Result<(), Failure> {
     };
     let client = Client::new(&args.server).with_key(key);
     let (id, secret) = subscribe(&client, listener.local_addr()?, &args.events).await?;
-    let received = async {
+    let outcome = async {
         receiver.secrets.push(SigningSecret::parse(&secret)?);
         tell(json, format_args!("subscribed as {id} to {}", args.events.join(", ")))?;
         receive_on(listener, receiver, events, &mut signals).await
     };
-    let received = received.await;
+    let outcome = outcome.await;
     client.delete(&format!("/api/v1/webhooks/subscriptions/{id}")).await?;
-    received?;
+    outcome?;
     tell(json, format_args!("the subscription {id} is ended"))
 }
 
@@ -190,10 +190,11 @@ impl Arrival<'_> {
         if let Some(forwarded) = self.forwarded {
             let ms = forwarded.took.as_millis();
             let status = forwarded.answer.status.as_u16();
-            text.push_str(&match &forwarded.failure {
+            let end = match &forwarded.failure {
                 None => format!("\n→ the application answered {status} in {ms} ms"),
                 Some(failure) => format!("\n→ {failure}; the sender got {status}"),
-            });
+            };
+            text.push_str(&end);
         }
         text
     }

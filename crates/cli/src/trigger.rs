@@ -109,13 +109,13 @@ async fn only_subscription(client: &Client) -> Result<String, Failure> {
                 .into())
         }
         several => {
-            let mut sentence =
-                "several subscriptions are active; choose with --subscription:".to_owned();
-            for row in several {
-                let word = |name: &str| row[name].as_str().unwrap_or_default().to_owned();
-                sentence.push_str(&format!("\n  {}  {}", word("id"), word("url")));
-            }
-            Err(misused(sentence))
+            let mut lines =
+                vec!["several subscriptions are active; choose with --subscription:".to_owned()];
+            lines.extend(several.iter().map(|row| {
+                let word = |name: &str| row[name].as_str().unwrap_or_default();
+                format!("  {}  {}", word("id"), word("url"))
+            }));
+            Err(misused(lines.join("\n")))
         }
     }
 }
@@ -148,10 +148,12 @@ async fn first_attempt(
 /// What the server said, with each fault and what to do about the usual ones.
 fn refusal(answer: &Answer) -> String {
     let detail = answer.text("/detail");
-    let mut text = format!("the server answered {}", answer.status.as_u16());
-    if !detail.is_empty() {
-        text.push_str(&format!(": {detail}"));
-    }
+    let status = answer.status.as_u16();
+    let mut text = if detail.is_empty() {
+        format!("the server answered {status}")
+    } else {
+        format!("the server answered {status}: {detail}")
+    };
     let advice = match answer.status.as_u16() {
         401 => "\n  give --api-key or TIDINGS_API_KEY a key of the tenant",
         403 => "\n  the key lacks a permission; a key with webhooks.manage has it",

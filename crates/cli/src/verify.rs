@@ -114,11 +114,11 @@ fn judge(
             detail =
                 "it fits without the line's end at the end of the body, which was added after \
                       the body arrived"
-                    .to_owned();
+                    .into();
         } else if secrets.iter().any(|secret| fits(&longer, secret).is_ok()) {
             detail = "it fits with a line's end at the end of the body, which was lost after the \
                       body arrived"
-                .to_owned();
+                .into();
         }
     }
     Err(Refusal { reason: reason(failure, headers), detail })

@@ -178,7 +178,7 @@ impl Maker<'_> {
         let first = first.map_or(&[][..], Vec::as_slice);
         let contained = fields.get("contains");
         let needed = bound("minItems").unwrap_or(0);
-        let wanted = if fields.contains_key("items") || contained.is_some() { 1 } else { 0 };
+        let wanted = u64::from(fields.contains_key("items") || contained.is_some());
         let wanted = needed.max(wanted).max(first.len() as u64);
         let wanted = wanted.max(contained.map_or(0, |_| bound("minContains").unwrap_or(1)));
         let count = wanted.min(bound("maxItems").unwrap_or(u64::MAX));

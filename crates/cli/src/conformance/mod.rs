@@ -182,16 +182,15 @@ impl Probe {
 /// Whether what came back is what should.
 fn judge(check: &Check, outcomes: &[Outcome]) -> Verdict {
     let fault = outcomes.iter().find_map(|outcome| check.expects.fault(outcome));
-    match fault {
-        Some(fault) => Verdict::Failed(fault),
-        None => {
-            let statuses: Vec<String> = outcomes
-                .iter()
-                .filter_map(|outcome| outcome.status.as_ref().ok())
-                .map(ToString::to_string)
-                .collect();
-            Verdict::Passed(format!("answered {}", statuses.join(" and ")))
-        }
+    if let Some(fault) = fault {
+        Verdict::Failed(fault)
+    } else {
+        let statuses: Vec<String> = outcomes
+            .iter()
+            .filter_map(|outcome| outcome.status.as_ref().ok())
+            .map(ToString::to_string)
+            .collect();
+        Verdict::Passed(format!("answered {}", statuses.join(" and ")))
     }
 }
 

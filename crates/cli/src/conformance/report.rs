@@ -111,7 +111,7 @@ impl Report<'_> {
                     "result": row.word().to_ascii_lowercase(),
                     "expected": row.check.expects.words(),
                     "statuses": statuses,
-                    "duration_ms": row.outcomes.iter().map(|outcome| milliseconds(outcome)).sum::<u64>(),
+                    "duration_ms": row.outcomes.iter().map(milliseconds).sum::<u64>(),
                     "said": said,
                     "cure": (!row.is_good()).then_some(row.check.cure),
                 })

@@ -191,7 +191,7 @@ async fn register(
     call: Call,
     Body(input): Body<RegisterEventType>,
 ) -> Result<Changed<EventTypeDetailView>, Problem> {
-    let checked = webhooks.check_event_type(input)?;
+    let checked = Webhooks::check_event_type(input)?;
     let view = |custom: CustomType| Reply::created(custom.into());
     let unit = work!([webhooks, checked], |work| webhooks.register_event_type(work, checked));
     commit(&call, unit, view).await

@@ -172,9 +172,9 @@ fn values(
     let (Some(before), Some(after)) = (before, after) else {
         return condition(name, before, after, place, found);
     };
-    let list = |of: &Value| match of {
-        Value::Array(list) if name == "enum" => list.clone(),
-        one => vec![one.clone()],
+    let list = |of: &Value| match of.as_array() {
+        Some(list) if name == "enum" => list.clone(),
+        Some(_) | None => vec![of.clone()],
     };
     let (old, new) = (list(before), list(after));
     for gone in old.iter().filter(|value| !new.contains(value)) {

@@ -7,11 +7,15 @@ fn found(old: &Value, new: &Value) -> Vec<(String, Breaks)> {
     changes(old, new).into_iter().map(|change| (change.pointer, change.breaks)).collect()
 }
 
+/// What is changed, from what, into what, and whom it breaks where.
+type Case = (&'static str, Value, Value, &'static [(&'static str, Breaks)]);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table of cases, which is read from top to bottom")]
 fn each_difference_breaks_whom_it_breaks() {
     let object = |properties: Value, required: Value| json!({"type": "object", "properties": properties, "required": required});
     let text = json!({"type": "string"});
-    let cases: Vec<(&str, Value, Value, &[(&str, Breaks)])> = vec![
+    let cases: Vec<Case> = vec![
         ("nothing", json!({"type": "string"}), text.clone(), &[]),
         (
             "an optional property more",

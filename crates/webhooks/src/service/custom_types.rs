@@ -49,10 +49,7 @@ pub(crate) struct SchemaDiff {
 
 impl Webhooks {
     /// Checks a new type; where it has no example, one is made from its schema if that can be.
-    pub(crate) fn check_event_type(
-        &self,
-        input: RegisterEventType,
-    ) -> Result<CheckedType, WebhookError> {
+    pub(crate) fn check_event_type(input: RegisterEventType) -> Result<CheckedType, WebhookError> {
         let name = input.event_type.parse().map_err(|error| {
             Problem::invalid_field("/event_type", "invalid", format!("{error}"))
         })?;

@@ -52,12 +52,11 @@ impl Webhooks {
         let mut checked = Vec::with_capacity(events.len());
         let mut errors = Vec::new();
         for (pointer, event) in events {
-            let known = match types.get(&event.event_type) {
-                Some(known) => known,
-                None => {
-                    let found = self.custom_type(tenant_id, &pointer, &event.event_type).await?;
-                    types.entry(event.event_type.clone()).or_insert(found)
-                }
+            let known = if let Some(known) = types.get(&event.event_type) {
+                known
+            } else {
+                let found = self.custom_type(tenant_id, &pointer, &event.event_type).await?;
+                types.entry(event.event_type.clone()).or_insert(found)
             };
             match self.check_event(known, &pointer, event).await {
                 Ok(event) => checked.push(event),

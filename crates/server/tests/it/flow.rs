@@ -76,6 +76,29 @@ stories! {
         assert_eq!(delivered["data"].as_array().unwrap().len(), 15, "nothing was dropped");
     }
 
+    async fn an_endpoint_that_refuses_whatever_it_sees_first_gets_everything(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let hook = acme.receiver(&["customer.created"]).await;
+        // Twelve events; the endpoint fails the first attempt of each and takes the second.
+        for _ in 0..10 {
+            hook.then(Script::status(500));
+        }
+        customers(&acme, 0, 10).await;
+        app.settle().await;
+        hook.always(Script::status(500));
+        customers(&acme, 10, 2).await;
+        app.advance(Duration::from_secs(29)).await;
+        assert_eq!(hook.count(), 10, "the breaker is open");
+        hook.always(Script::status(200));
+        app.advance(Duration::from_millis(1_010)).await;
+        let first = hook.arrivals()[10].id();
+        let tried: Vec<String> = hook.arrivals()[..10].iter().map(|a| a.id()).collect();
+        assert!(tried.contains(&first), "the probe is a retry");
+        pass(app, Duration::from_secs(5), 3).await;
+        let delivered = acme.get("/api/v1/webhooks/deliveries?status=delivered").await.json();
+        assert_eq!(delivered["data"].as_array().unwrap().len(), 12);
+    }
+
     async fn one_endpoint_left_alone_holds_up_no_other(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let (dead, alive) = (acme.receiver(&["customer.created"]).await,

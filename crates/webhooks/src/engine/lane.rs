@@ -59,7 +59,7 @@ impl State {
     fn admit(&mut self, item: Item, now: Timestamp) -> Admission {
         self.used_at = now;
         if let Some(until) = self.breaker.open_until(now) {
-            let at = self.return_at(until);
+            let at = self.return_at(&item, until);
             return Admission::Park(item, at);
         }
         if let Err(at) = self.pace(item.rate_per_second, item.stored, now) {
@@ -92,11 +92,17 @@ impl State {
     }
 
     /// The instant at which one more of those that wait for the breaker comes back. The first is
-    /// the probe.
-    fn return_at(&mut self, until: Timestamp) -> Timestamp {
+    /// the probe. Retries come before what was never tried: some endpoints refuse whatever they see
+    /// for the first time.
+    fn return_at(&mut self, item: &Item, until: Timestamp) -> Timestamp {
+        if item.attempts > 0 {
+            return until;
+        }
         let passed = self.returns_at.since(until).as_micros() / RETURN_DOUBLES.as_micros();
         let doublings = u32::try_from(passed).unwrap_or(u32::MAX).min(DOUBLINGS_MAX);
-        self.returns_at = until.max(self.returns_at.after(RETURN_EVERY / 2_u32.pow(doublings)));
+        self.returns_at = until
+            .after(RETURN_EVERY)
+            .max(self.returns_at.after(RETURN_EVERY / 2_u32.pow(doublings)));
         self.returns_at
     }
 
@@ -225,7 +231,10 @@ fn take(engine: &Engine, lane: &Lane) -> Option<Item> {
         let mut parked = Vec::new();
         if let Some(until) = open_until {
             let waiting: Vec<Item> = state.queue.drain().collect();
-            parked.extend(waiting.into_iter().map(|item| (item, state.return_at(until))));
+            parked.extend(waiting.into_iter().map(|item| {
+                let at = state.return_at(&item, until);
+                (item, at)
+            }));
         }
         (item, parked)
     };

@@ -133,7 +133,8 @@ impl App {
         })
         .await?;
         let leases = Leases::new(db.clone(), engine.node_id());
-        let runner = by_itself(&identity, &customers).build(db.clone(), bus.clone(), leases);
+        let runner =
+            by_itself(&identity, &customers, &webhooks).build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
         if background {
             runner.start(&tasks);
@@ -151,7 +152,8 @@ impl App {
         })
         .with(tidings_identity::routes(&identity))
         .with(tidings_customers::routes(&customers))
-        .with(tidings_webhooks::routes(&webhooks));
+        .with(tidings_webhooks::routes(&webhooks))
+        .with(tidings_webhooks::privacy_routes(&webhooks));
         let (operations, openapi) = (api.operations(), api.openapi());
         let probes = Probes::new(db.clone(), tasks.clone(), registry, identity.clone());
         let router = api.into_router().merge(probes::routes(&probes, &openapi));
@@ -259,15 +261,19 @@ impl App {
 }
 
 /// What happens without anyone asking for it.
-fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
+fn by_itself(identity: &Identity, customers: &Customers, webhooks: &Webhooks) -> RunnerBuilder {
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(tidings_webhooks::jobs::purge_statistics())
+        .sweep(tidings_webhooks::jobs::finish_erasures())
         .sweep(wiring::idempotent_replies())
-        .reaction(tidings_webhooks::jobs::EventActivity);
-    for sweep in tidings_customers::jobs::sweeps(customers) {
+        .job(tidings_webhooks::jobs::EraseSubject::new(webhooks))
+        .reaction(tidings_webhooks::jobs::EventActivity)
+        .reaction(tidings_webhooks::jobs::ErasePeople);
+    let of_domains = tidings_customers::jobs::sweeps(customers);
+    for sweep in of_domains.into_iter().chain(tidings_webhooks::jobs::retention()) {
         runner = runner.sweep(sweep);
     }
     for handler in tidings_customers::jobs::handlers(customers) {

@@ -101,6 +101,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::AlreadyExists
         | ProblemKind::InvalidTransition
         | ProblemKind::LimitReached
+        | ProblemKind::PayloadGone
         | ProblemKind::PreconditionFailed
         | ProblemKind::EventIdReused => true,
         ProblemKind::Malformed

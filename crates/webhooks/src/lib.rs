@@ -24,6 +24,7 @@ pub mod cloudevents;
 mod commands;
 pub mod delivery;
 mod engine;
+mod erasure;
 mod error;
 mod event_type;
 mod evolution;
@@ -36,6 +37,8 @@ mod options;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;
+mod redaction;
+mod retention;
 mod sample;
 mod sealing;
 mod service;
@@ -47,7 +50,7 @@ mod subscription;
 pub mod window;
 mod wire;
 
-pub use api::routes;
+pub use api::{privacy_routes, routes};
 pub use engine::{Engine, EngineMetrics, EngineParts};
 pub use error::WebhookError;
 pub use options::Options;
@@ -61,11 +64,14 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         store::activity::ALL,
         store::deliveries::ALL,
+        store::erasures::ALL,
         store::event_types::ALL,
         store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,
         store::pointers::ALL,
+        store::purge::ALL,
+        store::retention::ALL,
         store::settle::ALL,
         store::statistics::ALL,
         store::subscriptions::ALL,

@@ -3,11 +3,11 @@
 use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid};
 
 use super::{
-    CustomerActivityRecorded, CustomerActivityType, CustomerChurned, CustomerCreated,
-    CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded, CustomerPurchaseRecorded,
-    CustomerReactivated, CustomerSegmentCreated, CustomerSegmentRecalculated, CustomerSource,
-    CustomerStatus, CustomerSuspended, CustomerTier, CustomerType, CustomerUpdated, Previous,
-    SuspensionReason,
+    CustomerActivityRecorded, CustomerActivityType, CustomerAnonymized, CustomerChurned,
+    CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded,
+    CustomerPurchaseRecorded, CustomerReactivated, CustomerSegmentCreated,
+    CustomerSegmentRecalculated, CustomerSource, CustomerStatus, CustomerSuspended, CustomerTier,
+    CustomerType, CustomerUpdated, Previous, SuspensionReason,
 };
 use crate::schema::Example;
 
@@ -83,6 +83,15 @@ impl Example for CustomerDeleted {
             subscriptions_cancelled: 0,
             deleted_at: EXAMPLE_NOW,
             erase_at: Some(EXAMPLE_NOW.after(std::time::Duration::from_hours(30 * 24))),
+        }
+    }
+}
+
+impl Example for CustomerAnonymized {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            customer_number: "CUST-0018F3A2".to_owned(),
         }
     }
 }

@@ -4,6 +4,7 @@
 mod api;
 mod customers;
 mod deliveries;
+mod erasure;
 mod event_types;
 mod flow;
 mod foreign_library;
@@ -13,6 +14,8 @@ mod isolation;
 mod jobs;
 mod payload_filters;
 mod publishing;
+mod redaction;
+mod retention;
 mod scenarios;
 mod statements;
 mod subscription_care;

@@ -14,6 +14,7 @@ mod directory;
 mod dispatch;
 mod due;
 mod ended;
+mod erased;
 mod in_hand;
 mod item;
 mod lane;
@@ -36,6 +37,7 @@ use tidings_vault::Vault;
 use tokio::sync::mpsc;
 
 pub(crate) use directory::Directory;
+use erased::Erased;
 use in_hand::InHand;
 use item::Item;
 pub(crate) use item::{MANUAL, Order, delivery_id};
@@ -66,6 +68,8 @@ pub(crate) struct Inner {
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
+    /// Subjects of which nothing is sent any more.
+    erased: Erased,
     node: RwLock<NodeId>,
     /// Grows when this node was fenced: what began before then settles nothing any more.
     incarnation: AtomicU64,
@@ -137,6 +141,7 @@ impl Engine {
             deliveries: Mutex::default(),
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
+            erased: Erased::default(),
             node: RwLock::new(node_id),
             incarnation: AtomicU64::new(0),
             overflowed: AtomicBool::new(true),

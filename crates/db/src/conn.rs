@@ -141,6 +141,14 @@ impl Conn {
         conn.end("ROLLBACK").await
     }
 
+    /// Whether there is still a transaction: SQLite undoes one by itself where there is no room.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(conn) => !conn.is_autocommit(),
+            Link::Postgres(conn) => conn.in_transaction,
+        }
+    }
+
     /// Runs text that takes no parameters: transaction control, session settings.
     pub(crate) async fn control(&mut self, text: &str) -> Result<(), DbError> {
         if let Some(observer) = &self.observer {

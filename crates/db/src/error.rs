@@ -75,9 +75,14 @@ impl From<DbError> for Problem {
                     1,
                 )
             }
-            DbError::Full => {
-                Self::unavailable("the server's disk is full; the operator must make room", 30)
-            }
+            DbError::Full => Self {
+                retry_after: Some(10),
+                ..Self::new(
+                    ProblemKind::StorageFull,
+                    "the server's disk is full and nothing was changed; the operator must make \
+                     room, then send it again",
+                )
+            },
             DbError::Duplicate { .. } | DbError::AlreadyDone => Self::new(
                 ProblemKind::AlreadyExists,
                 "something with the same unique value exists already",

@@ -46,11 +46,16 @@ pub(crate) fn sqlite_query(
     Ok(out)
 }
 
+/// Runs a command, in the open transaction and nowhere else: where an earlier statement found no
+/// room, SQLite has undone the transaction by itself, and what came now would be half of a change.
 pub(crate) fn sqlite_execute(
     conn: &rusqlite::Connection,
     statement: &Statement,
     args: &[Value],
 ) -> Result<u64, DbError> {
+    if conn.is_autocommit() {
+        return Err(DbError::Full);
+    }
     let mut prepared = conn.prepare_cached(statement.sqlite()).map_err(sqlite_error)?;
     bind(&mut prepared, args)?;
     prepared.raw_execute().map(|changed| changed as u64).map_err(sqlite_error)

@@ -102,6 +102,8 @@ problem_kinds! {
     UrlRefused = 422 "url_refused" "The URL is not one that can be called";
     /// A fault of ours.
     Internal = 500 "internal" "Something went wrong on our side";
+    /// The disk of the database is full.
+    StorageFull = 503 "storage_full" "There is no room left on the server's disk";
     /// Not now.
     Unavailable = 503 "unavailable" "Try again in a moment";
 }

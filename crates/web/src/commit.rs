@@ -117,6 +117,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::UnknownEventType
         | ProblemKind::UrlRefused
         | ProblemKind::Internal
+        | ProblemKind::StorageFull
         | ProblemKind::Unavailable => false,
     }
 }

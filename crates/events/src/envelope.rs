@@ -115,6 +115,9 @@ pub struct CommittedEvent {
     pub subject_version: Version,
     /// When the change was made.
     pub occurred_at: Timestamp,
+    /// Its place among all events of the installation, in the order in which they were written.
+    /// Clocks step and nodes' clocks differ, so what came before what is asked of this.
+    pub seq: i64,
     /// The one subscription that it is for, where it is for one only.
     pub target: Option<WebhookSubscriptionId>,
     /// The body.

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails, with the reason")]
 
 mod api;
+mod clock_steps;
 mod customers;
 mod deliveries;
 mod event_types;

@@ -68,7 +68,7 @@ fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
 
 async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
     let directory = engine.0.directory.get(event.tenant_id).await?;
-    let pairs = directory.matching(&event.name, (event.occurred_at, &event.body), event.target);
+    let pairs = directory.matching(&event.name, (event.seq, &event.body), event.target);
     plan_pairs(engine, &directory, event, &pairs).await;
     Ok(())
 }

@@ -100,7 +100,8 @@ fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
 
 /// Matches again, minus the pairs that have a row already.
 async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
-    let Pointer { tenant_id, event_id, target, name, priority, occurred_at, body, .. } = pointer;
+    let Pointer { tenant_id, event_id, target, name, priority, occurred_at, seq, body, .. } =
+        pointer;
     let (subject_id, subject_version) = pointer.order;
     let Some(name) = name else {
         engine.0.metrics.left();
@@ -110,7 +111,7 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
     };
     engine.0.directory.refresh(&[tenant_id]).await?;
     let directory = engine.0.directory.get(tenant_id).await?;
-    let mut pairs = directory.matching(&name, (occurred_at, &body), target);
+    let mut pairs = directory.matching(&name, (seq, &body), target);
     let ids: Vec<_> = pairs.iter().map(|id| delivery_id(event_id, *id, b"")).collect();
     if !ids.is_empty() {
         let mut session = engine.0.db.read(tenant_id).await?;
@@ -126,6 +127,7 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
         subject_id: AnyId { prefix: "", uuid: subject_id },
         subject_version,
         occurred_at,
+        seq,
         target,
         body,
         made_at: std::panic::Location::caller(),

@@ -1,7 +1,6 @@
 //! The append-only log: headers, payloads, dispatch pointers.
 
 use tidings_events::Visibility;
-use tidings_kernel::Uuid;
 
 use crate::conn::Conn;
 use crate::unit::Recorded;
@@ -26,7 +25,6 @@ crate::statements! {
 pub(crate) async fn append<'e>(
     conn: &mut Conn,
     recorded: impl IntoIterator<Item = &'e mut Recorded>,
-    node: Uuid,
 ) -> Result<(), DbError> {
     let mut recorded: Vec<&mut Recorded> = recorded.into_iter().collect();
     if recorded.is_empty() {
@@ -55,7 +53,7 @@ pub(crate) async fn append<'e>(
                 event.tenant_id.to_value(),
                 event.event_id.to_value(),
                 event.target.to_value(),
-                node.to_value(),
+                event.holder.to_value(),
                 event.occurred_at.to_value(),
             ]
         })

@@ -192,7 +192,7 @@ async fn write_units(
         recorded.push(kept.then_some(events));
     }
     let all = recorded.iter_mut().flatten().flatten();
-    event_log::append(&mut conn, all, inner.node()).await?;
+    event_log::append(&mut conn, all).await?;
     conn.commit().await?;
     Ok(recorded)
 }

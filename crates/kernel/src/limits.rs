@@ -70,6 +70,11 @@ pub const ENGINE_QUEUE_MAX: usize = 20_000;
 pub const SETTLE_BATCH_MAX: usize = 512;
 /// How long an outcome waits for others to be written with.
 pub const SETTLE_WAIT: Duration = Duration::from_millis(5);
+/// What cannot be dealt with at present, because its rows cannot be read or its end cannot be
+/// written, is left alone for so long.
+pub const LEFT_FOR: Duration = Duration::from_mins(1);
+/// How often the end of a delivery is written before it is left for later.
+pub const END_TRIES_MAX: u32 = 10;
 /// A node says that it lives.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A node that has not said so for this long is dead, and is fenced.

@@ -137,19 +137,18 @@ impl Directory {
         if let Some(known) = self.cached(tenant_id) {
             return Ok(known);
         }
-        loop {
-            let epoch = self.epoch.load(Ordering::Acquire);
-            let compiled = Arc::new(self.compile(tenant_id).await?);
-            let mut tenants = self.write();
-            // A change that came in between may not be in what was read: read again.
-            if epoch == self.epoch.load(Ordering::Acquire) {
-                if tenants.len() >= TENANTS_MAX {
-                    tenants.clear();
-                }
-                tenants.insert(tenant_id, Arc::clone(&compiled));
-                return Ok(compiled);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let compiled = Arc::new(self.compile(tenant_id).await?);
+        let mut tenants = self.write();
+        // A change that came in between may not be in what was read. It came after whatever this is
+        // asked for, so it is good enough to use, and not to keep.
+        if epoch == self.epoch.load(Ordering::Acquire) {
+            if tenants.len() >= TENANTS_MAX {
+                tenants.clear();
             }
+            tenants.insert(tenant_id, Arc::clone(&compiled));
         }
+        Ok(compiled)
     }
 
     async fn compile(&self, tenant_id: TenantId) -> Result<TenantDirectory, DbError> {

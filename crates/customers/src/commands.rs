@@ -1,5 +1,8 @@
 //! What callers send, besides profiles and criteria.
 
+mod consent;
+mod contact;
+
 use serde::Deserialize;
 use tidings_events::customers::{CustomerActivityType, CustomerStatus};
 use tidings_kernel::Problem;
@@ -7,7 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::activity::is_callers;
 use crate::criteria::Criteria;
-use crate::validation::{Faults, read_currency};
+use crate::validation::{Faults, read_address, read_currency};
+
+pub use consent::RecordConsent;
+pub use contact::AddContact;
+
+use consent::{ADDRESS, USER_AGENT_CHARS_MAX};
 
 /// The longest reason, in characters.
 pub(crate) const REASON_CHARS_MAX: usize = 500;
@@ -41,6 +49,10 @@ pub struct DeleteCustomer {
     /// Whether the record is erased at once; otherwise it can be restored for 30 days.
     #[serde(default)]
     pub hard_delete: bool,
+    /// Whether subscriptions that run end with the customer; otherwise they keep it from being
+    /// deleted.
+    #[serde(default)]
+    pub cancel_subscriptions: bool,
     /// Why, at most 500 characters. It is in the event, so leave the person's name out of it.
     pub reason: Option<String>,
 }
@@ -105,6 +117,10 @@ pub struct RecordActivity {
     pub title: String,
     /// More about it, at most 2,000 characters.
     pub description: Option<String>,
+    /// The IP address from which it was done: the customer's, not that of this call.
+    pub ip_address: Option<String>,
+    /// The program with which it was done, at most 500 characters.
+    pub user_agent: Option<String>,
 }
 
 impl RecordActivity {
@@ -117,6 +133,8 @@ impl RecordActivity {
         }
         faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
         faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
+        faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);
         faults.or(self)
     }
 }

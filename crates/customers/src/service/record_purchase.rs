@@ -1,11 +1,12 @@
 //! Adds a purchase to a customer's figures.
 
 use tidings_db::{Silent, UnitOfWork};
-use tidings_kernel::CustomerId;
+use tidings_kernel::{CustomerId, Version};
 
 use crate::commands::RecordPurchase;
 use crate::customer::Customer;
 use crate::error::CustomerError;
+use crate::service::history::{self, Line};
 use crate::service::{Customers, get_for_change};
 use crate::store::purchases;
 
@@ -15,10 +16,11 @@ impl Customers {
         &self,
         work: &mut UnitOfWork,
         id: CustomerId,
+        expected: Option<Version>,
         input: RecordPurchase,
     ) -> Result<Customer, CustomerError> {
         let input = input.checked()?;
-        let customer = get_for_change(work, id, None).await?;
+        let customer = get_for_change(work, id, expected).await?;
         let (tenant_id, now) = (customer.tenant_id, work.now());
         let RecordPurchase { amount, currency, order_id } = input.clone();
         if let Some(order_id) = &order_id {
@@ -35,6 +37,7 @@ impl Customers {
             let order = (tenant_id, id, order_id.as_str());
             purchases::add(&mut writer, order, (amount, &currency), now).await?;
         }
+        history::write(work, vec![Line::purchase(id, order_id)]).await?;
         Ok(customer)
     }
 }

@@ -146,8 +146,9 @@ pub struct RecordPurchase {
     /// The amount in minor units of `currency`, 1 or more.
     #[schema(minimum = 1)]
     pub amount: i64,
-    /// ISO 4217 currency; the same for all purchases of a customer.
-    pub currency: String,
+    /// ISO 4217 currency, the same for all purchases of a customer: that of the purchases before
+    /// unless told, or else that of the customer's business.
+    pub currency: Option<String>,
     /// The order, at most 100 characters. Each counts once for a customer, however often it is sent.
     pub order_id: Option<String>,
 }
@@ -159,12 +160,8 @@ impl RecordPurchase {
         if self.amount < 1 {
             faults.push("/amount".to_owned(), "out_of_range", "1 or more");
         }
-        match read_currency(self.currency.trim()) {
-            Some(currency) => currency.code().clone_into(&mut self.currency),
-            None => {
-                faults.push("/currency".to_owned(), "invalid", "a code of ISO 4217, as in EUR");
-            }
-        }
+        let code = |text: &str| read_currency(text).map(|currency| currency.code().to_owned());
+        faults.replace("currency", &mut self.currency, code, "a code of ISO 4217, as in EUR");
         faults.optional("order_id", &mut self.order_id, ORDER_CHARS_MAX);
         faults.or(self)
     }

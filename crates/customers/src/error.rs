@@ -50,6 +50,9 @@ pub enum CustomerError {
         /// The currency of the figures.
         known: String,
     },
+    /// Neither the purchase nor the customer has a currency.
+    #[error("the customer has no currency yet")]
+    NoCurrency,
     /// The customer's figures would not fit.
     #[error("the customer's purchases would add up to more than can be counted")]
     TooMuch,
@@ -135,6 +138,11 @@ impl From<CustomerError> for Problem {
                 "/currency",
                 "currency_mismatch",
                 format!("{text}; amounts of different currencies are not added up"),
+            ),
+            CustomerError::NoCurrency => Self::invalid_field(
+                "/currency",
+                "required",
+                format!("{text}; say which one this purchase is in"),
             ),
             CustomerError::TooMuch => Self::invalid_field("/amount", "out_of_range", text),
             CustomerError::LiveSubscriptions { .. } => Self::new(

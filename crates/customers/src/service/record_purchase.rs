@@ -22,7 +22,9 @@ impl Customers {
         let input = input.checked()?;
         let customer = get_for_change(work, id, expected).await?;
         let (tenant_id, now) = (customer.tenant_id, work.now());
-        let RecordPurchase { amount, currency, order_id } = input.clone();
+        let RecordPurchase { amount, currency, order_id } = input;
+        let currency =
+            currency.or_else(|| customer.purchase_currency()).ok_or(CustomerError::NoCurrency)?;
         if let Some(order_id) = &order_id {
             let counted = purchases::find(&mut work.reader(), tenant_id, id, order_id).await?;
             match counted {
@@ -31,7 +33,8 @@ impl Customers {
                 None => {}
             }
         }
-        let customer = work.apply(customer.purchase(input, now)?).await?;
+        let paid = (amount, currency.clone());
+        let customer = work.apply(customer.purchase(paid, order_id.clone(), now)?).await?;
         if let Some(order_id) = &order_id {
             let mut writer = work.silent(Silent::History);
             let order = (tenant_id, id, order_id.as_str());

@@ -135,7 +135,8 @@ async fn an_order_counts_once() {
     let (customers, id) = (world.customers.clone(), ada.id);
     let buy = async |amount: i64, currency: &str| {
         let order_id = Some("o-1".to_owned());
-        let input = RecordPurchase { amount, currency: currency.to_owned(), order_id };
+        let currency = Some(currency.to_owned()).filter(|code| !code.is_empty());
+        let input = RecordPurchase { amount, currency, order_id };
         let customers = customers.clone();
         world
             .write(
@@ -143,8 +144,11 @@ async fn an_order_counts_once() {
             )
             .await
     };
+    let bare = buy(1_299, "").await;
+    assert!(matches!(bare, Err(CustomerError::NoCurrency)), "{bare:?}");
     assert_eq!(buy(1_299, "eur").await.unwrap().figures.lifetime_value, 1_299);
     assert_eq!(buy(1_299, "EUR").await.unwrap().figures.lifetime_value, 1_299);
+    assert_eq!(buy(1_299, "").await.unwrap().figures.lifetime_value, 1_299);
     assert!(matches!(buy(1_300, "EUR").await, Err(CustomerError::OtherOrder)));
     assert_eq!(world.told(), ["customer.purchase_recorded"]);
     assert_eq!(found(&world, r#"{"lifetime_value_min": 1299}"#).await.len(), 1);

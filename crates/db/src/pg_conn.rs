@@ -201,11 +201,11 @@ pub(crate) fn pg_error(error: tokio_postgres::Error) -> DbError {
             DbError::Duplicate { constraint: server.constraint().unwrap_or_default().to_owned() }
         }
         code if *code == SqlState::DISK_FULL => DbError::Full,
+        code if *code == SqlState::LOCK_NOT_AVAILABLE => DbError::Locked,
         code if code.code().starts_with("57P")
             || code.code().starts_with("53")
             || code.code().starts_with("08")
-            || *code == SqlState::QUERY_CANCELED
-            || *code == SqlState::LOCK_NOT_AVAILABLE =>
+            || *code == SqlState::QUERY_CANCELED =>
         {
             DbError::Unavailable(server.message().to_owned())
         }

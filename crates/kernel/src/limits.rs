@@ -18,6 +18,8 @@ pub const PAGE_ROWS_DEFAULT: i64 = 50;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How long a call waits for the first one with its `Idempotency-Key`.
+pub const IDEMPOTENCY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long an idempotent reply is kept: twice what is promised.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(48);
 /// How long a custom event's `event_id` is remembered.
@@ -46,6 +48,12 @@ pub const TAG_CHARS_MAX: usize = 50;
 pub const CUSTOM_FIELDS_MAX: usize = 50;
 /// Customer segments of one tenant.
 pub const SEGMENTS_MAX: i64 = 200;
+/// Contacts of one customer.
+pub const CONTACTS_MAX: i64 = 50;
+/// The last page of a list that can be asked for by its number; further on there are cursors.
+pub const PAGE_NUMBER_MAX: i64 = 1_000;
+/// Rows of a page that is asked for by its number.
+pub const NUMBERED_PAGE_ROWS_MAX: i64 = 100;
 /// Webhook subscriptions of one tenant.
 pub const SUBSCRIPTIONS_MAX: i64 = 1_000;
 /// Event filters of one subscription.

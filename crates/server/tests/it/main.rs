@@ -3,12 +3,14 @@
 
 mod api;
 mod clock_steps;
+mod customer_people;
 mod customers;
 mod deliveries;
 mod event_types;
 mod flow;
 mod foreign_library;
 mod idempotency;
+mod idempotency_faults;
 mod identity;
 mod isolation;
 mod jobs;

@@ -46,6 +46,14 @@ impl Db {
         self.read(TenantId::from_uuid(Uuid::nil())).await
     }
 
+    /// The server's clock, where leases follow it: nodes that differ from it show wrong instants.
+    pub async fn server_now(&self) -> Result<Option<Timestamp>, DbError> {
+        match (self.0.lease_clock, &self.0.engine) {
+            (LeaseClock::Database, Engine::Postgres(_)) => self.lease_now().await.map(Some),
+            (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(None),
+        }
+    }
+
     /// The clock that leases follow.
     pub async fn lease_now(&self) -> Result<Timestamp, DbError> {
         match (self.0.lease_clock, &self.0.engine) {

@@ -162,6 +162,7 @@ impl TestApp {
             background: false,
             name: "test".to_owned(),
             webhook_origin: Some("tidings.example".to_owned()),
+            otlp: None,
         })
         .await
         .unwrap();

@@ -12,6 +12,7 @@ use serde_json::Value;
 use tidings_db::Db;
 use tidings_events::EventType;
 use tidings_kernel::{Problem, ProblemKind};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
@@ -31,6 +32,8 @@ pub struct Services {
     pub authenticator: Arc<dyn Authenticator>,
     /// Counts requests.
     pub metrics: HttpMetrics,
+    /// Records requests that belong to a trace.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Services {

@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
 /// The oldest SQLite whose write-ahead log is known to be sound.
@@ -32,18 +33,35 @@ pub enum Lane {
     Interactive,
     /// Outcomes, sweeps, positions: after everything interactive.
     Bulk,
+    /// Units that only add, on PostgreSQL: their queue is another.
+    Shared,
 }
+
+impl Lane {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+/// A job, with its lane and since when it waits.
+type Waiting = (Lane, Instant, Job);
 
 #[derive(Default)]
 struct Queues {
-    interactive: VecDeque<Job>,
-    bulk: VecDeque<Job>,
+    interactive: VecDeque<Waiting>,
+    bulk: VecDeque<Waiting>,
     closed: bool,
 }
 
 struct Shared {
     queues: Mutex<Queues>,
     wake: Condvar,
+    metrics: DbMetrics,
 }
 
 impl Shared {
@@ -74,14 +92,19 @@ pub(crate) struct Sqlite {
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, mode: WriterMode, on_fatal: OnFatal) -> Result<Self, DbError> {
+    pub(crate) fn open(
+        path: &Path,
+        mode: WriterMode,
+        on_fatal: OnFatal,
+        metrics: DbMetrics,
+    ) -> Result<Self, DbError> {
         assert_sound()?;
         let writer = match mode {
             WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
             WriterMode::Absent => None,
         };
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new() });
+        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new(), metrics });
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
             (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&shared))?)),
@@ -108,7 +131,7 @@ impl Sqlite {
             if writer.begin() {
                 let mut replies = Vec::new();
                 writer.run_job(job, &mut replies);
-                writer.commit(replies);
+                writer.commit(replies, &self.shared.metrics);
             }
             return Ok(());
         }
@@ -118,12 +141,13 @@ impl Sqlite {
         }
         let queue = match lane {
             Lane::Interactive => &mut queues.interactive,
-            Lane::Bulk => &mut queues.bulk,
+            Lane::Bulk | Lane::Shared => &mut queues.bulk,
         };
         if queue.len() >= limits::WRITER_QUEUE_MAX {
             return Err(DbError::Unavailable("too many writes wait".to_owned()));
         }
-        queue.push_back(job);
+        queue.push_back((lane, Instant::now(), job));
+        self.shared.metrics.queued(lane);
         drop(queues);
         self.shared.wake.notify_one();
         Ok(())
@@ -135,6 +159,12 @@ impl Sqlite {
 
     pub(crate) fn give_back(&self, conn: Box<Connection>) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    /// The connections for reading, as they are now. Who waits for one is not counted.
+    pub(crate) fn readers_state(&self) -> PoolState {
+        let free = self.permits.available_permits();
+        PoolState { pool: "readers", most: READERS, in_use: READERS - free.min(READERS), waiting: 0 }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -261,8 +291,11 @@ impl Writer {
     }
 
     /// Flushes, and lets the replies leave.
-    fn commit(&mut self, replies: Vec<Reply>) {
-        match self.conn().and_then(|conn| sqlite_control(conn, "COMMIT")) {
+    fn commit(&mut self, replies: Vec<Reply>, metrics: &DbMetrics) {
+        let (units, began) = (replies.len(), Instant::now());
+        let committed = self.conn().and_then(|conn| sqlite_control(conn, "COMMIT"));
+        metrics.committed(units, began.elapsed());
+        match committed {
             Ok(()) => replies.into_iter().for_each(|reply| reply(Ok(()))),
             Err(error) => self.fail(replies, &error),
         }
@@ -329,6 +362,8 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
         .name("tidings-writer".to_owned())
         .spawn(move || {
             while let Some(first) = next(&shared, true) {
+                let pulse = &shared.metrics.writer;
+                pulse.runs();
                 if !writer.begin() {
                     continue;
                 }
@@ -339,9 +374,11 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
                     && began.elapsed() < limits::GROUP_TIME_MAX
                     && let Some(job) = next(&shared, false)
                 {
+                    pulse.runs();
                     writer.run_job(job, &mut replies);
                 }
-                writer.commit(replies);
+                pulse.flushes();
+                writer.commit(replies, &shared.metrics);
             }
         })
         .map_err(|error| DbError::Unavailable(error.to_string()))
@@ -351,12 +388,16 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
 fn next(shared: &Shared, wait: bool) -> Option<Job> {
     let mut queues = shared.lock();
     loop {
-        if let Some(job) = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front()) {
+        let waiting = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front());
+        if let Some((lane, since, job)) = waiting {
+            drop(queues);
+            shared.metrics.taken(lane, since);
             return Some(job);
         }
         if !wait || queues.closed {
             return None;
         }
+        shared.metrics.writer.rests();
         queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
     }
 }

@@ -63,7 +63,10 @@ fn print(diagnosis: &Value) -> Result<(), Failure> {
     for schedule in each(&diagnosis["schedules"]) {
         let last = schedule["last_ended_at"].as_str().unwrap_or("never");
         let (name, next) = (text(&schedule["name"]), text(&schedule["due_at"]));
-        say!("schedule      {name}: every {} s, last {last}, next {next}", schedule["every_seconds"])?;
+        say!(
+            "schedule      {name}: every {} s, last {last}, next {next}",
+            schedule["every_seconds"]
+        )?;
     }
     for finding in each(&diagnosis["findings"]) {
         let severity = text(&finding["severity"]);

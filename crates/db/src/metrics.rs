@@ -62,7 +62,9 @@ impl Default for DbMetrics {
         Self {
             queued: Family::default(),
             queue_wait: Family::new_with_constructor(seconds),
-            group_units: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            group_units: Histogram::new([
+                1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0,
+            ]),
             commit: seconds(),
             reruns: Counter::default(),
             conflicts: Counter::default(),
@@ -76,8 +78,13 @@ impl Default for DbMetrics {
 }
 
 impl DbMetrics {
-    /// Makes them visible.
+    /// Makes them visible, those that nothing has happened to included.
     pub fn register(&self, registry: &mut Registry) {
+        for lane in [Lane::Interactive, Lane::Bulk, Lane::Shared] {
+            let label = LaneLabel { lane: lane.name() };
+            drop(self.queued.get_or_create(&label));
+            drop(self.queue_wait.get_or_create(&label));
+        }
         registry.register(
             "writes_queued",
             "Units of work that wait for the writer or their group, by lane",
@@ -166,6 +173,7 @@ impl DbMetrics {
         let whole = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         for PoolState { pool, most, in_use, waiting } in pools {
             let label = PoolLabel { pool };
+            drop(self.pool_wait.get_or_create(&label));
             self.pool_most.get_or_create(&label).set(whole(most));
             self.pool_in_use.get_or_create(&label).set(whole(in_use));
             self.pool_waiting.get_or_create(&label).set(whole(waiting));

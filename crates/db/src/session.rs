@@ -19,7 +19,9 @@ impl Db {
     pub async fn read(&self, tenant_id: TenantId) -> Result<ReadSession, DbError> {
         let conn = match &self.0.engine {
             Engine::Sqlite(sqlite) => {
+                let since = std::time::Instant::now();
                 let permit = sqlite.permits.acquire().await;
+                self.0.metrics.connected("readers", since);
                 let permit = permit
                     .map_err(|_| DbError::Unavailable("the database is closed".to_owned()))?;
                 permit.forget();

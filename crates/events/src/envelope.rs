@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_kernel::{
-    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, TraceContext,
-    Version, WebhookSubscriptionId,
+    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, TraceContext, Version,
+    WebhookSubscriptionId,
 };
 use utoipa::ToSchema;
 

@@ -75,9 +75,7 @@ pub(crate) async fn is_behind(db: &Db) -> Result<bool, DbError> {
 
 /// How many committed events wait for a position, and since when the oldest does. The count ends at
 /// ten thousand: whoever asks wants to know whether it is much.
-pub(crate) async fn unplaced(
-    mut reader: Reader<'_>,
-) -> Result<(i64, Option<Timestamp>), DbError> {
+pub(crate) async fn unplaced(mut reader: Reader<'_>) -> Result<(i64, Option<Timestamp>), DbError> {
     let row: Option<(i64, Option<Timestamp>)> = reader.row(&UNPLACED, &[]).await?;
     row.ok_or(DbError::Decode { column: 0 })
 }

@@ -21,8 +21,11 @@ impl TraceContext {
         let flags = hex(parts.next()?, 2)?;
         // A later version may say more after these four; this one says nothing more.
         let well_formed = version != 0xff && (version != 0 || parts.next().is_none());
-        (well_formed && trace_id != 0 && span_id != 0)
-            .then_some(Self { trace_id, span_id, sampled: flags & 1 == 1 })
+        (well_formed && trace_id != 0 && span_id != 0).then_some(Self {
+            trace_id,
+            span_id,
+            sampled: flags & 1 == 1,
+        })
     }
 
     /// The header `traceparent`.

@@ -111,7 +111,8 @@ impl App {
 
     /// Wires the parts together and starts the loops.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
-        let Parts { db, vault, egress, operator_key, background, name, webhook_origin, otlp } = parts;
+        let Parts { db, vault, egress, operator_key, background, name, webhook_origin, otlp } =
+            parts;
         if let Some(origin) = webhook_origin.as_ref().filter(|o| !handshake::is_origin(o)) {
             return Err(StartError::Origin(origin.clone()));
         }
@@ -232,12 +233,7 @@ fn watch_writer(tasks: &Tasks, db: &Db) {
 }
 
 /// The tracer; with what sends its spans away, where they go anywhere.
-fn trace(
-    otlp: Option<&Otlp>,
-    db: &Db,
-    tasks: &Tasks,
-    name: &str,
-) -> (Tracer, Option<Exporter>) {
+fn trace(otlp: Option<&Otlp>, db: &Db, tasks: &Tasks, name: &str) -> (Tracer, Option<Exporter>) {
     let Some(otlp) = otlp else { return (Tracer::off(), None) };
     let (tracer, exporter) = otlp.start(Arc::clone(db.clock()), name);
     db.trace_with(tracer.clone());

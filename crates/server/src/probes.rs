@@ -50,6 +50,11 @@ impl Probes {
         self.0.draining.store(true, Ordering::Release);
     }
 
+    /// The page of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.0.metrics.page().await
+    }
+
     /// Metrics on a listener of their own, without a key.
     pub fn metrics_router(&self) -> Router {
         let probes = self.clone();
@@ -111,7 +116,7 @@ async fn readyz(State(probes): State<Probes>) -> Response {
 
 async fn metrics_response(probes: &Probes) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], probes.0.metrics.page().await).into_response()
+    ([(header::CONTENT_TYPE, kind)], probes.metrics().await).into_response()
 }
 
 /// The numbers say how much business there is, so they are the operator's.

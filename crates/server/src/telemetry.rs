@@ -58,7 +58,8 @@ impl Otlp {
 
     /// The tracer, and what sends its spans away.
     pub(crate) fn start(&self, clock: Arc<dyn Clock>, instance: &str) -> (Tracer, Exporter) {
-        let (tracer, queue) = Tracer::new(clock, self.ratio);
+        let (tracer, ended) = Tracer::new(clock, self.ratio);
+        let queue = Queue { ended, batch: Vec::with_capacity(limits::SPAN_BATCH_MAX) };
         let resource =
             Resource { version: env!("CARGO_PKG_VERSION"), instance: instance.to_owned() };
         let exporter = Exporter(Arc::new(Inner {
@@ -72,12 +73,32 @@ impl Otlp {
     }
 }
 
+/// What has ended, and what was taken of it and not sent yet: a loop that is ended loses nothing.
+struct Queue {
+    ended: mpsc::Receiver<Finished>,
+    batch: Vec<Finished>,
+}
+
 struct Inner {
     client: Client,
-    queue: Mutex<mpsc::Receiver<Finished>>,
+    queue: Mutex<Queue>,
     resource: Resource,
     sent: AtomicU64,
     lost: AtomicU64,
+}
+
+impl Queue {
+    /// Waits until a batch is full.
+    async fn fill(&mut self) {
+        let Self { ended, batch } = self;
+        while batch.len() < limits::SPAN_BATCH_MAX {
+            let room = limits::SPAN_BATCH_MAX - batch.len();
+            if ended.recv_many(batch, room).await == 0 {
+                // The tracer is gone: the program ends, and nothing follows.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
 }
 
 /// Sends spans away. What the collector does not take twice is lost, and counted.
@@ -95,20 +116,11 @@ impl Exporter {
         loop {
             pulse.beat();
             pulse.waits_for("spans, or the collector of traces");
-            let mut batch = Vec::with_capacity(limits::SPAN_BATCH_MAX);
-            let filled = async {
-                let mut queue = self.0.queue.lock().await;
-                while batch.len() < limits::SPAN_BATCH_MAX {
-                    let room = limits::SPAN_BATCH_MAX - batch.len();
-                    if queue.recv_many(&mut batch, room).await == 0 {
-                        // The tracer is gone: the program ends.
-                        return std::future::pending().await;
-                    }
-                }
-            };
-            let _ = tokio::time::timeout(SEND_EVERY, filled).await;
-            if !batch.is_empty() {
-                self.send(&batch).await;
+            let mut queue = self.0.queue.lock().await;
+            let _ = tokio::time::timeout(SEND_EVERY, queue.fill()).await;
+            if !queue.batch.is_empty() {
+                self.send(&queue.batch).await;
+                queue.batch.clear();
             }
         }
     }
@@ -117,11 +129,10 @@ impl Exporter {
     pub(crate) async fn flush(&self) {
         let left = async {
             let mut queue = self.0.queue.lock().await;
-            let mut batch = Vec::new();
-            while let Ok(span) = queue.try_recv() {
+            let Queue { ended, batch } = &mut *queue;
+            while let Ok(span) = ended.try_recv() {
                 batch.push(span);
             }
-            drop(queue);
             for part in batch.chunks(limits::SPAN_BATCH_MAX) {
                 self.send(part).await;
             }

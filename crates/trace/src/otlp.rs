@@ -193,11 +193,8 @@ mod tests {
         assert_eq!(span.start_time_unix_nano, 1_795_435_200_000_001_000);
         assert_eq!(span.end_time_unix_nano - span.start_time_unix_nano, 300_000_000);
         assert_eq!(span.status.as_ref().unwrap().code, 2);
-        let values: Vec<_> = span
-            .attributes
-            .iter()
-            .map(|pair| pair.value.clone().unwrap().value.unwrap())
-            .collect();
+        let values: Vec<_> =
+            span.attributes.iter().map(|pair| pair.value.clone().unwrap().value.unwrap()).collect();
         assert_eq!(values[0], Value::IntValue(503));
         assert_eq!(values[1], Value::BoolValue(true));
         assert_eq!(values[2], Value::StringValue("custom.\u{fc}".repeat(40)));

@@ -121,7 +121,8 @@ impl Tracer {
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
         let Some(inner) = &self.0 else { return Span::default() };
-        let trace_id = caller.map_or_else(|| u128::from(random()) << 64 | u128::from(random()), |c| c.trace_id);
+        let trace_id = caller
+            .map_or_else(|| u128::from(random()) << 64 | u128::from(random()), |c| c.trace_id);
         if caller.is_some_and(|caller| !caller.sampled) || !inner.ratio.takes(trace_id) {
             return Span::default();
         }

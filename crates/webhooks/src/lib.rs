@@ -52,7 +52,7 @@ pub use api::routes;
 pub use engine::{Engine, EngineMetrics, EngineNow, EngineParts, LaneNow, SlotsNow};
 pub use error::WebhookError;
 pub use options::Options;
-pub use service::{Backlog, Webhooks};
+pub use service::{Backlog, NodeSeen, Webhooks};
 pub use subscription::Subscription;
 
 use tidings_db::Statement;

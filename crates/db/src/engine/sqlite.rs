@@ -164,7 +164,12 @@ impl Sqlite {
     /// The connections for reading, as they are now. Who waits for one is not counted.
     pub(crate) fn readers_state(&self) -> PoolState {
         let free = self.permits.available_permits();
-        PoolState { pool: "readers", most: READERS, in_use: READERS - free.min(READERS), waiting: 0 }
+        PoolState {
+            pool: "readers",
+            most: READERS,
+            in_use: READERS - free.min(READERS),
+            waiting: 0,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tidings_bus::{LATE_AFTER, late};
-use tidings_kernel::Timestamp;
+use tidings_webhooks::NodeSeen;
 
 use super::endpoints::endpoint;
 use super::facts::Facts;
@@ -25,8 +25,8 @@ const SKEW_MAX: Duration = Duration::from_secs(2);
 
 /// Whether a server lives on this database.
 pub(super) fn server_runs(facts: &Facts) -> bool {
-    let lives = |until: Timestamp, fenced: bool| !fenced && until >= facts.lease_now;
-    facts.is_server || facts.backlog.nodes.iter().any(|(_, _, until, fenced)| lives(*until, *fenced))
+    let lives = |node: &NodeSeen| !node.is_fenced && node.alive_until >= facts.lease_now;
+    facts.is_server || facts.backlog.nodes.iter().any(lives)
 }
 
 /// Everything that is stuck or wrong, problems first.
@@ -146,12 +146,13 @@ fn nodes(facts: &Facts, findings: &mut Vec<Finding>) {
                 .do_this("look at the logs of the living nodes; restart one of them"),
         );
     }
-    for (name, _, until, fenced) in &facts.backlog.nodes {
-        if !fenced && until.after(STUCK_AFTER) < facts.lease_now && facts.engine_name == "postgres" {
+    for NodeSeen { name, alive_until, is_fenced, .. } in &facts.backlog.nodes {
+        let silent = alive_until.after(STUCK_AFTER) < facts.lease_now;
+        if !is_fenced && silent && facts.engine_name == "postgres" {
             findings.push(
                 Finding::problem("node_silent", format!("{name} is silent and not fenced"))
                     .about(name)
-                    .since(*until)
+                    .since(*alive_until)
                     .because("the other nodes should have fenced it after three seconds")
                     .do_this("look at the logs of the living nodes: their heartbeats may fail"),
             );

@@ -72,6 +72,10 @@ impl Looker {
         let engine_now = live.as_ref().map(|live| live.engine.now());
         // A node that may send surely lives, whatever its last heartbeat says.
         let own = engine_now.as_ref().filter(|now| now.holds_lease).map(|now| now.node_id);
+        let mut backlog = webhooks.backlog().await?;
+        for node in backlog.nodes.iter_mut().filter(|node| Some(node.id) == own) {
+            node.alive_until = node.alive_until.max(lease_now);
+        }
         let unheld = lease_now.before(UNHELD_FOR);
         let file = db.file();
         Ok(Facts {
@@ -79,7 +83,7 @@ impl Looker {
             lease_now,
             engine_name: db.engine_name(),
             is_server: live.is_some(),
-            backlog: webhooks.backlog().await?,
+            backlog,
             lag: tidings_jobs::lag(db, reactions).await?,
             parked: tidings_jobs::parked_ones(db).await?,
             parked_counts: tidings_jobs::parked(db).await?,

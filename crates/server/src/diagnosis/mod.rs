@@ -18,7 +18,7 @@ use tidings_customers::{Customers, NoSubscriptions};
 use tidings_db::{DbError, WriterMode};
 use tidings_identity::Identity;
 use tidings_vault::{Vault, system_random};
-use tidings_webhooks::Webhooks;
+use tidings_webhooks::{NodeSeen, Webhooks};
 
 use crate::app::{App, by_itself, open_db};
 use crate::data_dir::DataDir;
@@ -39,12 +39,13 @@ impl Looker {
 
 fn diagnosis(facts: &Facts) -> Diagnosis {
     let findings = decide::findings(facts);
-    let alone = facts.engine_name == "sqlite";
-    let node = |(name, started_at, until, fenced): &(String, _, _, bool)| NodeView {
-        name: name.clone(),
-        started_at: *started_at,
+    let alone = facts.is_server && facts.engine_name == "sqlite";
+    let silent = |node: &NodeSeen| node.alive_until < facts.lease_now && !alone;
+    let node = |node: &NodeSeen| NodeView {
+        name: node.name.clone(),
+        started_at: node.started_at,
         // Where only one process can open the database, it need not say that it lives.
-        state: match (fenced, *until < facts.lease_now && !(facts.is_server && alone)) {
+        state: match (node.is_fenced, silent(node)) {
             (true, _) => "ended",
             (false, true) => "silent",
             (false, false) => "alive",

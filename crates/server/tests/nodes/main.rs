@@ -48,7 +48,7 @@ async fn node(url: &str, name: &str) -> Node {
         background: true,
         name: name.to_owned(),
         webhook_origin: Some("tidings.example".to_owned()),
-            otlp: None,
+        otlp: None,
     })
     .await
     .unwrap();

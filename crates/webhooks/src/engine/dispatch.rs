@@ -98,8 +98,12 @@ pub(super) async fn plan_pairs(
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
         return;
     }
-    let shared =
-        Arc::new(FanOut::new(event_id, (name.as_str().to_owned(), priority), body, (pairs.len(), trace)));
+    let shared = Arc::new(FanOut::new(
+        event_id,
+        (name.as_str().to_owned(), priority),
+        body,
+        (pairs.len(), trace),
+    ));
     for subscription_id in pairs {
         let endpoint = directory.endpoint(*subscription_id);
         let ordered = endpoint.as_ref().is_some_and(|e| e.ordering == DeliveryOrder::PerObject);

@@ -71,7 +71,8 @@ struct Gauges {
 
 fn seconds() -> Histogram {
     Histogram::new([
-        0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+        0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+        30.0,
     ])
 }
 
@@ -88,7 +89,9 @@ impl Default for EngineMetrics {
             reused: Counter::default(),
             overflows: Counter::default(),
             breakers: Counter::default(),
-            settle_batch: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            settle_batch: Histogram::new([
+                1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0,
+            ]),
             settle_wait: seconds(),
             now: Gauges::default(),
         }
@@ -96,8 +99,14 @@ impl Default for EngineMetrics {
 }
 
 impl EngineMetrics {
-    /// Makes them visible.
+    /// Makes them visible, those that nothing has happened to included.
     pub fn register(&self, registry: &mut Registry) {
+        for step in ["delivered", "waiting", "exhausted", "discarded"] {
+            drop(self.steps.get_or_create(&StepLabel { step }));
+        }
+        for phase in ["dns", "connect", "tls", "first_byte"] {
+            drop(self.phases.get_or_create(&PhaseLabel { phase }));
+        }
         registry.register(
             "deliveries_queued",
             "Events and deliveries in memory",
@@ -262,9 +271,7 @@ impl Gauges {
         self.breakers_open.set(whole(open));
         let paced = now.lanes.values().filter(|lane| lane.rate_per_second.is_some()).count();
         self.paced.set(whole(paced));
-        for (share, in_flight) in
-            [("quick", now.slots.quick), ("slow", now.slots.slow)]
-        {
+        for (share, in_flight) in [("quick", now.slots.quick), ("slow", now.slots.slow)] {
             self.in_flight.get_or_create(&ShareLabel { share }).set(whole(in_flight));
         }
         self.slots_free.set(whole(now.slots.free));

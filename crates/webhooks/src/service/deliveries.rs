@@ -36,8 +36,23 @@ pub struct Backlog {
     pub due: i64,
     /// Since when the first of them is.
     pub due_since: Option<Timestamp>,
-    /// The nodes: name, start, until when each said that it lives, whether it is fenced.
-    pub nodes: Vec<(String, Timestamp, Timestamp, bool)>,
+    /// The nodes.
+    pub nodes: Vec<NodeSeen>,
+}
+
+/// A node, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// Its id.
+    pub id: NodeId,
+    /// How it calls itself.
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Until when it has said that it lives.
+    pub alive_until: Timestamp,
+    /// Whether it was fenced, or has left.
+    pub is_fenced: bool,
 }
 
 impl Webhooks {
@@ -195,7 +210,13 @@ impl Webhooks {
         let nodes = nodes::list(session.reader()).await?;
         let nodes = nodes
             .into_iter()
-            .map(|(_, name, started, until, fenced)| (name, started, until, fenced))
+            .map(|(id, name, started_at, alive_until, is_fenced)| NodeSeen {
+                id,
+                name,
+                started_at,
+                alive_until,
+                is_fenced,
+            })
             .collect();
         Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, due, due_since, nodes })
     }

@@ -29,6 +29,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             tidied = now;
             engine.lanes().retain(|_, lane| !lane.is_idle(now));
         }
+        pulse.waits_for("the database to give what is due");
         let rests = engine.is_draining() || !engine.0.lease.holds();
         let taken = if rests { Ok(0) } else { run_once(&engine).await };
         let poll = engine.0.bus.after(POLL);
@@ -41,6 +42,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
                 poll
             }
         };
+        pulse.waits_for("something to fall due");
         tokio::select! {
             () = engine.0.bus.wait(Topic::Dispatch, due) => {}
             () = engine.0.tasks.shutdown().cancelled() => return,

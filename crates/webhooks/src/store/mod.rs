@@ -9,5 +9,6 @@ pub(crate) mod nodes;
 pub(crate) mod pointers;
 pub(crate) mod settle;
 pub(crate) mod statistics;
+pub(crate) mod stuck;
 pub(crate) mod subscriptions;
 pub(crate) mod type_versions;

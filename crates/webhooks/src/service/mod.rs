@@ -25,8 +25,8 @@ use tidings_egress::Egress;
 use tidings_vault::Vault;
 
 pub(crate) use custom_types::SchemaDiff;
-pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+pub use deliveries::{Backlog, NodeSeen};
 pub(crate) use erasures::{EraseBatch, Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;

@@ -12,5 +12,6 @@ pub(crate) mod purge;
 pub(crate) mod retention;
 pub(crate) mod settle;
 pub(crate) mod statistics;
+pub(crate) mod stuck;
 pub(crate) mod subscriptions;
 pub(crate) mod type_versions;

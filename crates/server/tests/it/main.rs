@@ -18,6 +18,7 @@ mod isolation;
 mod jobs;
 mod metrics;
 mod payload_filters;
+mod privacy_tour;
 mod publishing;
 mod redaction;
 mod retention;

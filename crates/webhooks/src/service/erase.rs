@@ -15,6 +15,7 @@ use crate::store::purge;
 const EVENTS_MAX: i64 = 50;
 /// Payloads that one unit looks through.
 pub(super) const BODIES_MAX: i64 = 200;
+
 /// The job that erases, one batch for each run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
 pub(crate) struct EraseBatch {

@@ -15,9 +15,11 @@ mod coverage;
 mod data_dir;
 mod description;
 mod diagnosis;
+mod heads;
 mod probes;
 mod serve;
 mod settings;
+mod stall;
 mod statements;
 mod wiring;
 

@@ -15,6 +15,7 @@
 
 mod answer;
 mod api;
+mod arrival;
 mod auth;
 mod body;
 mod call;
@@ -24,6 +25,7 @@ mod door;
 mod idempotency;
 mod metrics;
 mod openapi;
+pub mod parsers;
 mod render;
 mod routes;
 

@@ -287,6 +287,16 @@ impl Db {
         self.0.livemodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Copies the whole write-ahead log of an embedded database back and empties it, so that what
+    /// was deleted stands in no file any more. Says whether that is done: readers may be in the way.
+    /// A server's log is its operator's.
+    pub async fn truncate_log(&self) -> Result<bool, DbError> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.truncate_log().await,
+            Engine::Postgres(_) => Ok(true),
+        }
+    }
+
     /// Writes what waits and ends the writer.
     pub fn close(&self) {
         if let Engine::Sqlite(sqlite) = &self.0.engine {

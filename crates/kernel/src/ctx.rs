@@ -102,6 +102,10 @@ permissions! {
     EventsRead = "events.read", tenant;
     /// Create and change custom event types.
     EventTypesManage = "event_types.manage", tenant;
+    /// Read how long events are kept, and the receipts of erasures.
+    PrivacyRead = "privacy.read", tenant;
+    /// Set how long events are kept; erase what they hold of a subject.
+    PrivacyManage = "privacy.manage", tenant;
     /// Create, list, suspend and reactivate tenants.
     TenantsManage = "tenants.manage", operator;
     /// Read subscriptions, deliveries and attempts.

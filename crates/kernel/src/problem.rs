@@ -88,6 +88,8 @@ problem_kinds! {
     IdempotencyInProgress = 409 "idempotency_in_progress" "The first call with this key still runs";
     /// A tenant has as many of these as it may have.
     LimitReached = 409 "limit_reached" "There are as many of these as there may be";
+    /// Retention or erasure has taken what this needs.
+    PayloadGone = 410 "payload_gone" "The payload is kept no longer";
     /// `If-Match` names an old version.
     PreconditionFailed = 412 "precondition_failed" "It has changed since it was read";
     /// The body is larger than the route takes.

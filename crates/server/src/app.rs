@@ -143,7 +143,7 @@ impl App {
         })
         .await?;
         let leases = Leases::new(db.clone(), engine.node_id());
-        let by_itself = by_itself(&identity, &customers);
+        let by_itself = by_itself(&identity, &customers, &webhooks);
         let reactions = by_itself.reaction_names();
         let runner = by_itself.build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
@@ -171,6 +171,7 @@ impl App {
         .with(tidings_identity::routes(&identity))
         .with(tidings_customers::routes(&customers))
         .with(tidings_webhooks::routes(&webhooks))
+        .with(tidings_webhooks::privacy_routes(&webhooks))
         .with(operator::routes(&looker));
         let (operations, openapi) = (api.operations(), api.openapi());
         let metrics = Metrics::new(Sources {
@@ -299,15 +300,23 @@ impl App {
 }
 
 /// What happens without anyone asking for it.
-pub(crate) fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
+pub(crate) fn by_itself(
+    identity: &Identity,
+    customers: &Customers,
+    webhooks: &Webhooks,
+) -> RunnerBuilder {
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(tidings_webhooks::jobs::purge_statistics())
+        .sweep(tidings_webhooks::jobs::finish_erasures())
         .sweep(wiring::idempotent_replies())
-        .reaction(tidings_webhooks::jobs::EventActivity);
-    for sweep in tidings_customers::jobs::sweeps(customers) {
+        .job(tidings_webhooks::jobs::EraseSubject::new(webhooks))
+        .reaction(tidings_webhooks::jobs::EventActivity)
+        .reaction(tidings_webhooks::jobs::ErasePeople);
+    let of_domains = tidings_customers::jobs::sweeps(customers);
+    for sweep in of_domains.into_iter().chain(tidings_webhooks::jobs::retention()) {
         runner = runner.sweep(sweep);
     }
     for handler in tidings_customers::jobs::handlers(customers) {

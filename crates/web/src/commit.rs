@@ -107,6 +107,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::HasLiveSubscriptions
         | ProblemKind::InvalidTransition
         | ProblemKind::LimitReached
+        | ProblemKind::PayloadGone
         | ProblemKind::PreconditionFailed
         | ProblemKind::EventIdReused => true,
         ProblemKind::Malformed

@@ -168,6 +168,18 @@ impl Sqlite {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 
+    /// Empties the log, on a thread and a connection of its own: the writer waits meanwhile as for
+    /// another process, and every other caller does not.
+    pub(crate) async fn truncate_log(&self) -> Result<bool, DbError> {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        let path = self.path.clone();
+        std::thread::Builder::new()
+            .name("tidings-truncate".to_owned())
+            .spawn(move || drop(done.send(truncate(&path))))
+            .map_err(|error| DbError::Unavailable(error.to_string()))?;
+        wait.await.map_err(|_| DbError::Unavailable("the log was not emptied".to_owned()))?
+    }
+
     /// The connections for reading, as they are now. Who waits for one is not counted.
     pub(crate) fn readers_state(&self) -> PoolState {
         let free = self.permits.available_permits();
@@ -201,6 +213,15 @@ impl Drop for Sqlite {
     }
 }
 
+fn truncate(path: &Path) -> Result<bool, DbError> {
+    let conn = Connection::open(path).map_err(sqlite_error)?;
+    pragmas(&conn)?;
+    let busy: i64 = conn
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(sqlite_error)?;
+    Ok(busy == 0)
+}
+
 fn assert_sound() -> Result<(), DbError> {
     if rusqlite::version_number() < OLDEST_VERSION {
         return Err(DbError::Unavailable(format!(
@@ -229,6 +250,8 @@ fn pragmas(conn: &Connection) -> Result<(), DbError> {
         ("trusted_schema", "OFF"),
         ("cache_size", "-16384"),
         ("temp_store", "MEMORY"),
+        // What is deleted is overwritten: erasure means the bytes of the file.
+        ("secure_delete", "ON"),
     ] {
         conn.pragma_update(None, name, value).map_err(sqlite_error)?;
     }

@@ -96,9 +96,10 @@ impl App {
         let bus = Bus::new(Arc::clone(db.clock()));
         let identity = Identity::new(db.clone(), Arc::clone(&vault));
         let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
+        let webhooks = Webhooks::new(db.clone(), vault, egress, bus);
         let looker = Looker {
-            webhooks: Webhooks::new(db.clone(), vault, egress, bus),
-            reactions: by_itself(&identity, &customers).reaction_names(),
+            reactions: by_itself(&identity, &customers, &webhooks).reaction_names(),
+            webhooks,
             live: None,
             identity: has_key.then_some(identity),
             db: db.clone(),

@@ -58,14 +58,19 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     };
     let number = item.attempts + 1;
     let Some(endpoint) = endpoint else {
-        return Some(Made::discarded(item, number, engine.0.db.now()));
+        return Some(Made::discarded(item, engine.0.db.now(), "not_sending"));
     };
+    if is_erased(engine, &item) {
+        return Some(Made::discarded(item, engine.0.db.now(), "erased"));
+    }
     let started_at = engine.0.db.now();
     let mut span = begin(engine, &item, number);
     let exchange = send(engine, &endpoint, &item, (started_at, span.context())).await;
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
-    let (response_headers, response_body) = kept(&exchange);
+    // What came back may repeat what was sent, which may have been erased meanwhile.
+    let erased = is_erased(engine, &item);
+    let (response_headers, response_body) = if erased { (None, None) } else { kept(&exchange) };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
     engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
@@ -92,20 +97,24 @@ impl Made {
         self.number > self.item.attempts
     }
 
-    /// The subscription sends nothing any more: there is nothing to attempt.
-    fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
+    /// There is nothing to attempt: the subscription sends no more, or the event was erased.
+    pub(super) fn discarded(item: Item, now: Timestamp, why: &'static str) -> Self {
         Self {
+            number: item.attempts,
             item,
-            number: number - 1,
             started_at: now,
             took: Duration::ZERO,
-            outcome: Outcome::Failed("not_sending"),
+            outcome: Outcome::Failed(why),
             next: NextStep::Gone,
             response_headers: None,
             response_body: None,
             _settling: Span::default(),
         }
     }
+}
+
+fn is_erased(engine: &Engine, item: &Item) -> bool {
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
 }
 
 /// Where the item goes. That nobody wants it is asked of the database: what is in memory may be

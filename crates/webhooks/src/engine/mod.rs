@@ -14,6 +14,7 @@ mod directory;
 mod dispatch;
 mod due;
 mod ended;
+mod erased;
 mod in_hand;
 mod item;
 mod lane;
@@ -39,6 +40,7 @@ use tidings_vault::Vault;
 use tokio::sync::mpsc;
 
 pub(crate) use directory::Directory;
+use erased::Erased;
 use in_hand::InHand;
 use item::Item;
 pub(crate) use item::{MANUAL, Order, delivery_id};
@@ -71,6 +73,8 @@ pub(crate) struct Inner {
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
+    /// Subjects of which nothing is sent any more.
+    erased: Erased,
     /// The node that this process is. It is another one after it was fenced, and what it began as the
     /// one before then settles nothing any more.
     node: RwLock<NodeId>,
@@ -145,6 +149,7 @@ impl Engine {
             deliveries: Mutex::default(),
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
+            erased: Erased::default(),
             node: RwLock::new(node_id),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),

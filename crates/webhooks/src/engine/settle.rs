@@ -136,10 +136,10 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         NextStep::Wait { until } => Some(until),
         NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
     };
-    let reason = match (*next, last_status) {
-        (NextStep::Gone, Some(_)) => Some("gone"),
-        (NextStep::Gone, None) => Some("not_sending"),
-        _ => None,
+    let reason = match (*next, *outcome) {
+        (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
+        (NextStep::Gone, Outcome::Failed(why)) => Some(why),
+        (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
     };
     let delivery = DeliveryRow {
         attempts: *number,

@@ -126,7 +126,7 @@ mod tests {
                 let tell = tell.clone();
                 async move {
                     assert!(round > 0, "the first round is meant to fail");
-                    drop(tell.send(()).await);
+                    tell.send(()).await.unwrap();
                     std::future::pending().await
                 }
             });

@@ -90,8 +90,12 @@ impl Settings {
     pub fn read(path: &std::path::Path) -> Result<Self, SettingsError> {
         let text = std::fs::read_to_string(path)
             .map_err(|error| SettingsError::Unreadable(path.to_owned(), error))?;
-        toml::from_str(&text)
-            .map_err(|error| SettingsError::Invalid(path.to_owned(), error.message().to_owned()))
+        Self::parse(&text).map_err(|reason| SettingsError::Invalid(path.to_owned(), reason))
+    }
+
+    /// Reads the text of a settings file, or says what is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        toml::from_str(text).map_err(|error| error.message().to_owned())
     }
 
     /// These settings, and those of `below` where these say nothing.

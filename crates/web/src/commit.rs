@@ -117,6 +117,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::TenantSuspended
         | ProblemKind::MethodNotAllowed
         | ProblemKind::IdempotencyInProgress
+        | ProblemKind::TooSlow
         | ProblemKind::PayloadTooLarge
         | ProblemKind::UnsupportedMediaType
         | ProblemKind::Invalid

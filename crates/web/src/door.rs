@@ -3,17 +3,16 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Response};
 use tidings_kernel::{
     Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, TraceContext, Uuid,
 };
 use tidings_trace::{Attribute, Span, SpanKind};
 
 use crate::api::Services;
+use crate::arrival::read_body;
 use crate::auth::{Access, Principal};
 use crate::call::Call;
 use crate::idempotency::{self, Key};
@@ -236,7 +235,7 @@ async fn target(
 }
 
 /// `Authorization: Bearer …` or `X-API-Key: …`; both only where they say the same.
-fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthenticated, detail);
     let text = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -267,53 +266,6 @@ fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
         Some(_) => Err(refused("the credential is not known")),
         None => Err(refused("send Authorization: Bearer <key>, or X-API-Key: <key>")),
     }
-}
-
-async fn read_body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            ProblemKind::PayloadTooLarge,
-            format!("the body is larger than {most} bytes, which is all that this takes"),
-        )
-    };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most as u64) {
-        // Read on for a while without keeping it: a caller that still writes would otherwise see a
-        // broken connection instead of the answer.
-        let mut rest = Limited::new(body, most.saturating_mul(4));
-        while let Some(Ok(_)) = rest.frame().await {}
-        return Err(too_large());
-    }
-    let bytes = Limited::new(body, most).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            too_large()
-        } else {
-            Problem::new(ProblemKind::Malformed, "the body ended before it was complete")
-        }
-    })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() {
-        check_media_type(headers)?;
-    }
-    Ok(bytes)
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let coded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let json = essence.eq_ignore_ascii_case("application/json")
-        || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"));
-    if json && !coded {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemKind::UnsupportedMediaType,
-        "send the body as Content-Type: application/json, without a content coding",
-    ))
 }
 
 fn idempotency_key(headers: &HeaderMap, principal: &Principal) -> Result<Option<String>, Problem> {

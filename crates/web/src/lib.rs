@@ -15,6 +15,7 @@
 
 mod answer;
 mod api;
+mod arrival;
 mod auth;
 mod body;
 mod call;
@@ -27,6 +28,7 @@ mod in_flight;
 mod metrics;
 mod numbered;
 mod openapi;
+pub mod parsers;
 mod render;
 mod routes;
 

@@ -18,6 +18,7 @@
 //! only ever faster, never the only place: a pointer stays until every pair has its row.
 
 pub mod ageing;
+mod ambiguity;
 mod api;
 pub mod breaker;
 pub mod cloudevents;
@@ -34,6 +35,7 @@ pub mod health;
 pub mod jobs;
 pub mod matching;
 mod options;
+pub mod parsers;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;

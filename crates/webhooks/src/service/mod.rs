@@ -35,7 +35,7 @@ pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
 pub(crate) use retention::{Class, overdue, purge_batch};
 use schemas::Schemas;
-pub(crate) use schemas::sample_of;
+pub(crate) use schemas::{faults_under, sample_of};
 pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,

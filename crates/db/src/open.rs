@@ -287,8 +287,8 @@ impl Db {
         self.0.livemodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Copies the whole write-ahead log of an embedded database back and empties it, so that what
-    /// was deleted stands in no file any more. Says whether that is done: readers may be in the way.
+    /// Rewrites an embedded database and empties its write-ahead log, so that what was deleted stands
+    /// in no file any more; a file of more than 128 MiB is not rewritten. Says whether that is done: readers may be in the way.
     /// A server's log is its operator's.
     pub async fn truncate_log(&self) -> Result<bool, DbError> {
         match &self.0.engine {

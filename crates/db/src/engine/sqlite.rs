@@ -22,6 +22,11 @@ const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// A log of this size makes the writer itself wait for a checkpoint.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// A file of this size at most is rewritten when something was erased: when a page is split, SQLite
+/// leaves copies in its free space that no later deletion overwrites. It is rewritten in memory, and
+/// writers wait for a second or two.
+const REWRITE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 /// Called after the flush that holds a job, or after its failure.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 /// Runs one unit of work inside the open transaction and hands the connection back.
@@ -168,7 +173,7 @@ impl Sqlite {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 
-    /// Empties the log, on a thread and a connection of its own: the writer waits meanwhile as for
+    /// Rewrites the file, where it is not too large, and empties the log, on a thread and a connection of its own: the writer waits meanwhile as for
     /// another process, and every other caller does not.
     pub(crate) async fn truncate_log(&self) -> Result<bool, DbError> {
         let (done, wait) = tokio::sync::oneshot::channel();
@@ -216,6 +221,13 @@ impl Drop for Sqlite {
 fn truncate(path: &Path) -> Result<bool, DbError> {
     let conn = Connection::open(path).map_err(sqlite_error)?;
     pragmas(&conn)?;
+    let bytes = std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len());
+    if bytes <= REWRITE_BYTES_MAX
+        && let Err(error) = conn.execute_batch("VACUUM")
+    {
+        tracing::warn!(%error, "the database could not be rewritten; it is tried again");
+        return Ok(false);
+    }
     let busy: i64 = conn
         .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
         .map_err(sqlite_error)?;

@@ -46,8 +46,8 @@ fn assert_no_bytes_are_left(app: &TestApp) {
 stories! {
     async fn what_events_hold_of_a_subject_is_erased_everywhere(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let hook = acme.receiver(&["customer.*", "custom.order"]).await;
         acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.order"})).await;
+        let hook = acme.receiver(&["customer.*", "custom.order"]).await;
         let (ada, grace) = (person(&acme, "ada@example.com").await, acme.customer("grace@example.com").await);
         for customer in [&ada, &grace] {
             let data = json!({"event_type": "custom.order", "event_data": {"buyer": customer}});

@@ -1,6 +1,8 @@
 //! The real binary, as a shell and a terminal treat it.
 #![expect(clippy::unwrap_used, reason = "a command that cannot be run fails, with the reason")]
 
+#[cfg(target_os = "linux")]
+mod full_volume;
 mod server;
 
 use std::io::{BufRead, BufReader, Read};

@@ -271,6 +271,9 @@ where
         Ok(None) => Err(DbError::ForeignAwait.into()),
         Err(_) => Err(DbError::Panicked.into()),
     };
+    if !work.conn.is_in_transaction() {
+        return result.and(Err(DbError::Full.into()));
+    }
     let end = if result.is_ok() { "RELEASE unit" } else { "ROLLBACK TO unit" };
     poll_once(work.conn.control(end)).unwrap_or(Err(DbError::ForeignAwait))?;
     if result.is_err() {

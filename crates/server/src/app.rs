@@ -12,7 +12,7 @@ use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed, SystemClock};
 use tidings_trace::Tracer;
 use tidings_vault::{Vault, system_random};
-use tidings_web::{Api, HttpMetrics, OperationInfo, Services};
+use tidings_web::{Api, HttpMetrics, InFlight, OperationInfo, Services};
 use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
@@ -165,6 +165,7 @@ impl App {
             vault,
             authenticator: identity.credentials().clone(),
             metrics: metrics.clone(),
+            in_flight: InFlight::default(),
             tracer: tracer.clone(),
         })
         .with(tidings_identity::routes(&identity))

@@ -17,6 +17,7 @@ use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
 use crate::door;
+use crate::in_flight::InFlight;
 use crate::metrics::HttpMetrics;
 use crate::openapi;
 use crate::render::problem_response;
@@ -32,6 +33,8 @@ pub struct Services {
     pub authenticator: Arc<dyn Authenticator>,
     /// Counts requests.
     pub metrics: HttpMetrics,
+    /// Which idempotency keys are at work in this process.
+    pub in_flight: InFlight,
     /// Records requests that belong to a trace.
     pub tracer: Tracer,
 }

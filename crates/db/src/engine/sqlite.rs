@@ -9,6 +9,7 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::room::Room;
 use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
@@ -89,6 +90,7 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Box<Connection>>>,
     pub(crate) permits: tokio::sync::Semaphore,
     path: PathBuf,
+    room: Room,
 }
 
 impl Sqlite {
@@ -121,11 +123,16 @@ impl Sqlite {
             readers: Mutex::new(readers),
             permits: tokio::sync::Semaphore::new(READERS),
             path: path.to_owned(),
+            room: Room::of(path.to_owned()),
         })
     }
 
-    /// Hands a job to the writer; refuses it where too many wait already.
+    /// Hands a job to the writer; refuses it where too many wait already, and what somebody waits
+    /// for where the disk is full.
     pub(crate) fn push(&self, lane: Lane, job: Job) -> Result<(), DbError> {
+        if lane == Lane::Interactive && self.room.is_short() {
+            return Err(DbError::Full);
+        }
         if let Some(writer) = &self.inline {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             if writer.begin() {
@@ -295,8 +302,17 @@ impl Writer {
         replies.push(reply);
     }
 
+    /// Whether the transaction is still open. SQLite undoes all of it by itself where a statement
+    /// found no room, the neighbours' part included.
+    fn is_open(&self) -> bool {
+        self.conn.as_deref().is_some_and(|conn| !conn.is_autocommit())
+    }
+
     /// Flushes, and lets the replies leave.
     fn commit(&mut self, replies: Vec<Reply>, metrics: &DbMetrics) {
+        if !self.is_open() && self.conn().is_ok() {
+            return self.fail(replies, &DbError::Full);
+        }
         let (units, began) = (replies.len(), Instant::now());
         let committed = self.conn().and_then(|conn| sqlite_control(conn, "COMMIT"));
         metrics.committed(units, began.elapsed());
@@ -375,7 +391,8 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
                 let began = Instant::now();
                 let mut replies = Vec::new();
                 writer.run_job(first, &mut replies);
-                while replies.len() < limits::GROUP_UNITS_MAX
+                while writer.is_open()
+                    && replies.len() < limits::GROUP_UNITS_MAX
                     && began.elapsed() < limits::GROUP_TIME_MAX
                     && let Some(job) = next(&shared, false)
                 {
@@ -406,3 +423,7 @@ fn next(shared: &Shared, wait: bool) -> Option<Job> {
         queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails, with the reason")]
 
 mod api;
+mod clock_steps;
+mod customer_people;
 mod customers;
 mod deliveries;
 mod diagnosis;
@@ -9,6 +11,7 @@ mod event_types;
 mod flow;
 mod foreign_library;
 mod idempotency;
+mod idempotency_faults;
 mod identity;
 mod isolation;
 mod jobs;

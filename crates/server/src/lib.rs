@@ -21,6 +21,7 @@ mod probes;
 mod serve;
 mod settings;
 mod statements;
+mod surface;
 mod telemetry;
 mod wiring;
 

@@ -20,6 +20,7 @@ mod jobs;
 mod metrics;
 mod payload_filters;
 mod poison;
+mod privacy_tour;
 mod publishing;
 mod redaction;
 mod retention;

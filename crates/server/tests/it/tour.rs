@@ -11,15 +11,18 @@ use tidings_db::{
 };
 use tidings_events::EventType;
 use tidings_jobs::{
-    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, RunnerBuilder, enqueue,
+    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, Runner, RunnerBuilder,
+    enqueue,
 };
 use tidings_kernel::{Clock, CustomerId, IdSeed, Problem, Uuid};
 use tidings_testkit::{Answer, Script, StatementLog, Tenant, TestApp};
 
+use crate::privacy_tour::privacy;
 use crate::scenarios::scenario;
 
 /// Goes through everything, in many tenants of one application.
 pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
+    privacy(app).await;
     for event_type in EventType::ALL {
         let acme = app.tenant(event_type.name()).await;
         scenario(*event_type, app, &acme).await;
@@ -35,14 +38,14 @@ pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
     probes(app, log).await;
 }
 
-async fn done(answer: impl Future<Output = Answer>) -> Answer {
+pub(crate) async fn done(answer: impl Future<Output = Answer>) -> Answer {
     let answer = answer.await;
     assert!(answer.status.is_success(), "{}", answer.json());
     answer
 }
 
 /// The first two pages of a list.
-async fn pages(acme: &Tenant, path: &str) {
+pub(crate) async fn pages(acme: &Tenant, path: &str) {
     let separator = if path.contains('?') { '&' } else { '?' };
     let first = done(acme.get(&format!("{path}{separator}limit=1"))).await.json();
     let Some(cursor) = first["next_cursor"].as_str() else { return };
@@ -273,20 +276,23 @@ impl ReactionHandler for Faulty {
     }
 }
 
+/// A runner with a job that fails, and a reaction that does not take a customer's creation.
+pub(crate) fn stubborn(app: &TestApp, id: &str, fails: &Arc<AtomicBool>) -> Runner {
+    let db = &app.app.db;
+    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
+    let faulty = || Faulty { subject_id, fails: Arc::clone(fails) };
+    let leases = Leases::new(db.clone(), app.app.engine.node_id());
+    let bus = Bus::new(Arc::clone(db.clock()));
+    RunnerBuilder::default().job(faulty()).reaction(faulty()).build(db.clone(), bus, leases)
+}
+
 async fn failures(app: &TestApp, acme: &Tenant) {
     let db = &app.app.db;
     let id = acme.customer("edsger@example.com").await;
     done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"tier": "premium"}))).await;
     app.settle().await;
-    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
     let fails = Arc::new(AtomicBool::new(true));
-    let faulty = || Faulty { subject_id, fails: Arc::clone(&fails) };
-    let leases = Leases::new(db.clone(), app.app.engine.node_id());
-    let runner = RunnerBuilder::default().job(faulty()).reaction(faulty()).build(
-        db.clone(),
-        Bus::new(Arc::clone(db.clock())),
-        leases,
-    );
+    let runner = stubborn(app, &id, &fails);
 
     let ctx = db.tenant_ctx("tour", acme.id.parse().unwrap()).await.unwrap();
     let enqueued = work!([], |work| async move {

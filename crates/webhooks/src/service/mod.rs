@@ -3,6 +3,7 @@
 mod asyncapi;
 mod custom_types;
 mod deliveries;
+mod erase;
 mod erasures;
 mod event_types;
 mod handshake;
@@ -27,7 +28,8 @@ use tidings_vault::Vault;
 pub(crate) use custom_types::SchemaDiff;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 pub use deliveries::{Backlog, NodeSeen};
-pub(crate) use erasures::{EraseBatch, Preview, erase_after, erased, finish_erasure};
+pub(crate) use erase::EraseBatch;
+pub(crate) use erasures::{Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;

@@ -65,6 +65,39 @@ stories! {
         assert_eq!(refused.status, StatusCode::FORBIDDEN);
     }
 
+    async fn nobody_gets_the_text_of_a_key_that_can_do_more(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let make = async |name: &str, scopes: &[&str]| {
+            let body = json!({"name": name, "scopes": scopes});
+            let made = acme.post("/api/v1/auth/api-keys", body).await;
+            (made.text("/id"), acme.client.with_key(made.text("/api_key")))
+        };
+        let (manager_id, manager) = make("keys", &["api_keys.manage"]).await;
+        let (shop_id, _) = make("shop", &["customer.read"]).await;
+        let (equal_id, _) = make("more keys", &["api_keys.manage"]).await;
+        let keys = acme.get("/api/v1/auth/api-keys").await.json();
+        let keys = keys["data"].as_array().unwrap();
+        let first = keys.iter().find(|key| key["name"] == "first key").unwrap()["id"].clone();
+        let rotate = async |client: &Client, id: &str| {
+            let path = format!("/api/v1/auth/api-keys/{id}/rotate");
+            client.post(&path, &json!({})).await.unwrap()
+        };
+        let before = acme.log().await;
+        for id in [first.as_str().unwrap(), &shop_id] {
+            let refused = rotate(&manager, id).await;
+            assert_eq!(refused.status, StatusCode::FORBIDDEN, "{}", refused.json());
+            assert_eq!(refused.problem(), "forbidden");
+            assert!(refused.text("/detail").contains("rotate it with itself"));
+            assert!(refused.json().get("api_key").is_none());
+        }
+        assert_eq!(acme.log().await, before, "nothing was rotated");
+        // Its own, and one that can do no more, it can.
+        for id in [&equal_id, &manager_id] {
+            assert_eq!(rotate(&manager, id).await.status, StatusCode::OK);
+        }
+        assert_eq!(rotate(&acme.client, &shop_id).await.status, StatusCode::OK);
+    }
+
     async fn a_revoked_key_opens_nothing_and_a_rotated_one_for_a_day(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let body = json!({"name": "shop", "scopes": ["customer.read"]});

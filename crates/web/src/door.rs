@@ -127,21 +127,38 @@ async fn authenticate(
     };
     let credential = credential(headers)?;
     let mut principal = services.authenticator.authenticate(credential).await?;
+    let Some(permission) = needed else {
+        return operators_own(headers, principal);
+    };
     target(services, headers, &mut principal).await?;
-    match (needed, principal.tenant_id) {
-        (None, _) if principal.actor == Actor::Operator => Ok(principal),
-        (None, _) => Err(Problem::new(
-            ProblemKind::Forbidden,
-            "this needs the operator's key; a tenant's key cannot do it",
-        )),
-        (Some(_), None) if matches!(access, Access::Optional(_)) => Ok(principal),
-        (Some(_), None) => Err(Problem::new(
+    match principal.tenant_id {
+        None if matches!(access, Access::Optional(_)) => Ok(principal),
+        None => Err(Problem::new(
             ProblemKind::Forbidden,
             "this happens inside a tenant; use a tenant's key, or name one with X-Target-Tenant-ID",
         )),
-        (Some(permission), Some(_)) if principal.grants.allow(permission) => Ok(principal),
-        (Some(permission), Some(_)) => Err(lacking(permission)),
+        Some(_) if principal.grants.allow(permission) => Ok(principal),
+        Some(_) => Err(lacking(permission)),
     }
+}
+
+/// What only the operator does happens in no tenant: with one named, row security would hide or
+/// refuse what the operation is about.
+fn operators_own(headers: &HeaderMap, principal: Principal) -> Result<Principal, Problem> {
+    if principal.actor != Actor::Operator {
+        return Err(Problem::new(
+            ProblemKind::Forbidden,
+            "this needs the operator's key; a tenant's key cannot do it",
+        ));
+    }
+    if headers.contains_key(TARGET) {
+        return Err(Problem::invalid_field(
+            "X-Target-Tenant-ID",
+            "not_allowed",
+            "it is for looking into a tenant, and this happens in none; leave the header out",
+        ));
+    }
+    Ok(principal)
 }
 
 fn lacking(permission: Permission) -> Problem {

@@ -128,4 +128,28 @@ stories! {
         let crossed = acme.client.with_header("x-target-tenant-id", &other.id);
         assert_eq!(crossed.get("/api/v1/customers").await.unwrap().status, StatusCode::FORBIDDEN);
     }
+
+    async fn what_is_the_operators_own_happens_in_no_tenant(app: &TestApp) {
+        let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+        let inside = app.operator.with_header("x-target-tenant-id", &acme.id);
+        let suspend = format!("/api/v1/tenants/{}/suspend", other.id);
+        for (path, body) in [
+            ("/api/v1/tenants", json!({"name": "x"})),
+            (suspend.as_str(), json!({"reason": "unpaid"})),
+        ] {
+            let refused = inside.post(path, &body).await.unwrap();
+            assert_eq!(refused.problem(), "validation_failed", "{path}");
+            assert_eq!(refused.text("/errors/0/pointer"), "X-Target-Tenant-ID");
+            assert!(refused.text("/detail").contains("leave the header out"));
+        }
+        let refused = inside.get("/api/v1/tenants").await.unwrap();
+        assert_eq!(refused.problem(), "validation_failed");
+        let tenants = app.operator.get("/api/v1/tenants").await.unwrap().json();
+        assert_eq!(tenants["data"].as_array().unwrap().len(), 2);
+        assert_eq!(other.get("/api/v1/customers").await.status, StatusCode::OK);
+        // A tenant's key is not told of the header: it may not do this at all.
+        let own = acme.client.with_header("x-target-tenant-id", &acme.id);
+        let refused = own.post("/api/v1/tenants", &json!({"name": "x"})).await.unwrap();
+        assert_eq!(refused.problem(), "forbidden");
+    }
 }

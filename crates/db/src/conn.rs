@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::pg_conn::PgConn;
 use crate::run::Isolation;
-use crate::sqlite_conn::{sqlite_control, sqlite_execute, sqlite_query};
+use crate::sqlite_conn::{sqlite_control, sqlite_execute, sqlite_query, sqlite_returning};
 use crate::{Bulk, DbError, Row, Statement, Value};
 
 /// Is told of everything that is about to run, for the test that runs it again among the rows of
@@ -86,6 +86,27 @@ impl Conn {
                 Ok(changed)
             }
             Link::Postgres(conn) => conn.execute_many(bulk.statement(), rows).await,
+        }
+    }
+
+    /// The same, with what the statement returns of each row, in the order of the rows.
+    pub(crate) async fn insert_many(
+        &mut self,
+        bulk: &Bulk,
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<Row>, DbError> {
+        for row in rows {
+            self.observe(bulk.statement(), row);
+        }
+        match &mut self.link {
+            Link::Sqlite(conn) => {
+                let mut returned = Vec::with_capacity(rows.len());
+                for row in rows {
+                    returned.extend(sqlite_returning(conn, bulk.statement(), row)?);
+                }
+                Ok(returned)
+            }
+            Link::Postgres(conn) => conn.insert_many(bulk.statement(), rows).await,
         }
     }
 

@@ -24,6 +24,9 @@ pub enum DbError {
     /// The database cannot be used at the moment.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction held what this one needed for longer than it may wait.
+    #[error("another change holds what this one needs")]
+    Locked,
     /// The database was lost while it committed: everything was written, or nothing.
     #[error("whether it was committed is unknown: {0}")]
     Unknown(String),
@@ -61,7 +64,7 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         use tidings_kernel::ProblemKind;
         match &error {
-            DbError::Stale | DbError::Conflict => {
+            DbError::Stale | DbError::Conflict | DbError::Locked => {
                 Self::unavailable("many changes to the same object at once; send it again", 1)
             }
             DbError::Unavailable(_) => {

@@ -191,8 +191,8 @@ async fn write_units(
         let events = unit.take_recorded();
         recorded.push(kept.then_some(events));
     }
-    let all: Vec<&Recorded> = recorded.iter().flatten().flatten().collect();
-    event_log::append(&mut conn, &all, inner.node()).await?;
+    let all = recorded.iter_mut().flatten().flatten();
+    event_log::append(&mut conn, all).await?;
     conn.commit().await?;
     Ok(recorded)
 }

@@ -61,6 +61,18 @@ pub(crate) fn sqlite_execute(
     prepared.raw_execute().map(|changed| changed as u64).map_err(sqlite_error)
 }
 
+/// The same for a command that returns something of what it wrote.
+pub(crate) fn sqlite_returning(
+    conn: &rusqlite::Connection,
+    statement: &Statement,
+    args: &[Value],
+) -> Result<Vec<Row>, DbError> {
+    if conn.is_autocommit() {
+        return Err(DbError::Full);
+    }
+    sqlite_query(conn, statement, args)
+}
+
 struct SqliteValue<'a>(&'a Value);
 
 impl rusqlite::ToSql for SqliteValue<'_> {

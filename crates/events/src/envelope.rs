@@ -6,7 +6,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_kernel::{
-    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, Version,
+    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, Uuid, Version,
     WebhookSubscriptionId,
 };
 use utoipa::ToSchema;
@@ -115,6 +115,11 @@ pub struct CommittedEvent {
     pub subject_version: Version,
     /// When the change was made.
     pub occurred_at: Timestamp,
+    /// Its place among all events of the installation, in the order in which they were written.
+    /// Clocks step and nodes' clocks differ, so what came before what is asked of this.
+    pub seq: i64,
+    /// The node that holds the event's pointer.
+    pub holder: Uuid,
     /// The one subscription that it is for, where it is for one only.
     pub target: Option<WebhookSubscriptionId>,
     /// The body.

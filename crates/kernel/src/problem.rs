@@ -78,6 +78,8 @@ problem_kinds! {
     DuplicateEmail = 409 "duplicate_email" "The mail address is in use";
     /// Something else that must be unique exists.
     AlreadyExists = 409 "already_exists" "It exists already";
+    /// Subscriptions of the customer run.
+    HasLiveSubscriptions = 409 "has_live_subscriptions" "Subscriptions of the customer run";
     /// The state does not allow the verb.
     InvalidTransition = 409 "invalid_transition" "The state does not allow this";
     /// The first call with this key still runs.

@@ -13,7 +13,7 @@ use tidings_identity::{Identity, OperatorKey};
 use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed, SystemClock};
 use tidings_vault::{Vault, system_random};
-use tidings_web::{Api, HttpMetrics, OperationInfo, Services};
+use tidings_web::{Api, HttpMetrics, InFlight, OperationInfo, Services};
 use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
@@ -148,6 +148,7 @@ impl App {
             vault,
             authenticator: identity.credentials().clone(),
             metrics,
+            in_flight: InFlight::default(),
         })
         .with(tidings_identity::routes(&identity))
         .with(tidings_customers::routes(&customers))

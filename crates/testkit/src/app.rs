@@ -21,6 +21,7 @@ use crate::postgres::{self, Database};
 use crate::receiver::Receiver;
 use crate::scratch::ScratchDir;
 use crate::statements::StatementLog;
+use crate::wire::Wire;
 
 /// The operator's key of every test.
 const OPERATOR: &str = "operator-key-of-the-tests-0123456789";
@@ -64,11 +65,11 @@ impl CommitSink for Recorder {
 }
 
 /// Opens a database as every test does.
-pub(crate) async fn open(location: Location, clock: &Arc<TestClock>) -> Db {
+pub(crate) async fn open(location: Location, clock: &Arc<TestClock>, seed: u64) -> Db {
     let options = Options {
         location,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
-        seed: IdSeed::from_number(7),
+        seed: IdSeed::from_number(seed),
         lease_clock: LeaseClock::Application,
         writer: WriterMode::Thread,
         on_fatal: Arc::new(|error| panic!("a flush failed: {error}")),
@@ -146,8 +147,43 @@ impl TestApp {
                 (Location::Postgres { url, connections: 6 }, Some(database))
             }
         };
+        Some(Self::start_on(location, (scratch, database), instant, log).await)
+    }
+
+    /// Starts one on PostgreSQL, at the other end of a wire that can be cut.
+    pub async fn start_wired() -> Option<(Self, Wire)> {
+        let database = postgres::fresh_database().await?;
+        let wire = Wire::to(&database.url).await;
+        let location = Location::Postgres { url: wire.url.clone(), connections: 6 };
+        let places = (ScratchDir::new(), Some(database));
+        Some((Self::start_on(location, places, START, None).await, wire))
+    }
+
+    /// Starts another node beside one that is on PostgreSQL.
+    pub async fn start_beside(&self) -> Self {
+        let url = self.database.as_ref().map(|database| database.url.clone()).unwrap();
+        let location = Location::Postgres { url, connections: 6 };
+        Self::start_node(8, location, (ScratchDir::new(), None), START, None).await
+    }
+
+    async fn start_on(
+        location: Location,
+        places: (ScratchDir, Option<Database>),
+        instant: Timestamp,
+        log: Option<Arc<StatementLog>>,
+    ) -> Self {
+        Self::start_node(7, location, places, instant, log).await
+    }
+
+    async fn start_node(
+        seed: u64,
+        location: Location,
+        (scratch, database): (ScratchDir, Option<Database>),
+        instant: Timestamp,
+        log: Option<Arc<StatementLog>>,
+    ) -> Self {
         let clock = Arc::new(TestClock::at(instant));
-        let db = open(location, &clock).await;
+        let db = open(location, &clock, seed).await;
         if let Some(log) = log {
             db.observe(log);
         }
@@ -171,7 +207,7 @@ impl TestApp {
         let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
         app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
         let operator = Client::new(base).with_key(OPERATOR);
-        Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, database })
+        Self { app, clock, operator, recorder, stop, _scratch: scratch, database }
     }
 
     /// The database, if it is on PostgreSQL.

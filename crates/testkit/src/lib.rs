@@ -31,7 +31,7 @@ pub use scratch::ScratchDir;
 pub use statements::{Description, Ran, StatementLog};
 pub use tidings_client::{Answer, Client};
 pub use twins::{Twins, sabotaged};
-pub use wire::Wire;
+pub use wire::{Cut, Wire};
 
 /// Writes each story once and runs it on SQLite and on PostgreSQL.
 ///

@@ -1,66 +1,137 @@
-//! The wire between a program and its PostgreSQL, which can be cut.
+//! A wire to PostgreSQL that can be cut at the moment that matters: while a transaction commits.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
+use tokio::task::AbortHandle;
 use url::Url;
 
-/// Carries connections to a server until it is cut: then all of them end at once, whatever was
-/// under way, and new ones are turned away until it is mended. To the program that is what a server
-/// that is killed and started again looks like.
+/// Where a COMMIT is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cut {
+    /// On its way to the server, which undoes the transaction.
+    Request,
+    /// On its way back: the transaction is durable, and nobody is told.
+    Answer,
+}
+
+/// Which COMMIT is lost next: that of the connection on which these bytes went by.
+type Armed = Arc<Mutex<Option<(Vec<u8>, Cut)>>>;
+
+/// A wire to PostgreSQL.
 #[derive(Debug)]
 pub struct Wire {
-    /// Where the program finds the database through this wire.
+    /// Where the program finds the server by way of the wire.
     pub url: String,
-    /// How often it was cut or mended; it is whole at even numbers.
-    state: Arc<watch::Sender<u64>>,
+    armed: Armed,
+    whole: watch::Sender<bool>,
+    accepting: AbortHandle,
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
 }
 
 impl Wire {
     /// A wire to the server of this URL.
-    pub async fn to(url: &str) -> Self {
-        let server = Url::parse(url).unwrap();
-        let address = format!("{}:{}", server.host_str().unwrap(), server.port().unwrap_or(5432));
+    pub async fn to(server: &str) -> Self {
+        let mut url = Url::parse(server).unwrap();
+        let host = url.host_str().unwrap_or("127.0.0.1").to_owned();
+        let server = (host, url.port().unwrap_or(5432));
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut through = server.clone();
-        through.set_host(Some("127.0.0.1")).unwrap();
-        through.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
-        let (state, _) = watch::channel(0);
-        let state = Arc::new(state);
-        let watched = Arc::clone(&state);
-        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
-        drop(tokio::spawn(async move {
-            while let Ok((near, _)) = listener.accept().await {
-                let mut changes = watched.subscribe();
-                if *changes.borrow_and_update() % 2 == 0 {
-                    drop(tokio::spawn(carry(near, address.clone(), changes)));
-                }
+        url.set_host(Some("127.0.0.1")).unwrap();
+        url.set_port(Some(listener.local_addr().unwrap().port())).unwrap();
+        // What is sealed could not be cut at the right place.
+        url.query_pairs_mut().append_pair("sslmode", "disable");
+        let armed = Armed::default();
+        let (whole, watched) = watch::channel(true);
+        let seen = Arc::clone(&armed);
+        let accepting = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                let (server, armed) = (server.clone(), Arc::clone(&seen));
+                let mut whole = watched.clone();
+                drop(tokio::spawn(async move {
+                    // A connection that breaks is what the wire is for.
+                    tokio::select! {
+                        _ = carry(client, server, &armed) => {}
+                        _ = whole.wait_for(|whole| !whole) => {}
+                    }
+                }));
             }
-        }));
-        Self { url: through.into(), state }
+        });
+        Self { url: url.into(), armed, whole, accepting: accepting.abort_handle() }
     }
 
-    /// Ends every connection, and turns new ones away.
-    pub fn cut(&self) {
-        self.state.send_modify(|state| *state |= 1);
+    /// Cuts it: connections end, and new ones end at once.
+    pub fn part(&self) {
+        self.whole.send_replace(false);
     }
 
-    /// Lets new connections through.
+    /// Mends it.
     pub fn mend(&self) {
-        self.state.send_modify(|state| *state += *state % 2);
+        self.whole.send_replace(true);
+    }
+
+    /// Loses the next COMMIT of the transaction in which `bytes` are sent, and its connection.
+    pub fn lose_commit_of(&self, bytes: &str, cut: Cut) {
+        *self.armed.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((bytes.as_bytes().to_vec(), cut));
+    }
+
+    /// Whether what was to be lost is lost.
+    pub fn is_cut(&self) -> bool {
+        self.armed.lock().unwrap_or_else(PoisonError::into_inner).is_none()
     }
 }
 
-async fn carry(mut near: TcpStream, address: String, mut cut: watch::Receiver<u64>) {
-    let carried = async {
-        let mut far = TcpStream::connect(address).await?;
-        copy_bidirectional(&mut near, &mut far).await
-    };
-    // A connection that ends of itself is nobody's fault; one that is cut is the test's.
-    tokio::select! {
-        _ = cut.changed() => {}
-        _ = carried => {}
+/// Carries one connection until one of its ends is gone, or its COMMIT is to be lost.
+async fn carry(
+    mut client: TcpStream,
+    server: (String, u16),
+    armed: &Armed,
+) -> Result<(), std::io::Error> {
+    let mut server = TcpStream::connect(server).await?;
+    let (mut asked, mut answered) = (vec![0; 64 * 1024], vec![0; 64 * 1024]);
+    let mut concerned = false;
+    loop {
+        tokio::select! {
+            read = client.read(&mut asked) => {
+                let Some(sent) = asked.get(..read?).filter(|sent| !sent.is_empty()) else { break };
+                concerned |= concerns(armed, sent);
+                if concerned && contains(sent, b"COMMIT\0") && let Some(cut) = disarm(armed) {
+                    if cut == Cut::Answer {
+                        server.write_all(sent).await?;
+                        let answer = server.read(&mut answered).await?;
+                        assert!(contains(&answered[..answer], b"COMMIT"), "it was committed");
+                    }
+                    break;
+                }
+                server.write_all(sent).await?;
+            }
+            read = server.read(&mut answered) => {
+                let Some(sent) = answered.get(..read?).filter(|sent| !sent.is_empty()) else {
+                    break;
+                };
+                client.write_all(sent).await?;
+            }
+        }
     }
+    Ok(())
+}
+
+fn concerns(armed: &Armed, sent: &[u8]) -> bool {
+    let armed = armed.lock().unwrap_or_else(PoisonError::into_inner);
+    armed.as_ref().is_some_and(|(bytes, _)| contains(sent, bytes))
+}
+
+fn disarm(armed: &Armed) -> Option<Cut> {
+    armed.lock().unwrap_or_else(PoisonError::into_inner).take().map(|(_, cut)| cut)
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
 }

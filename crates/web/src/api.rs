@@ -16,6 +16,7 @@ use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
 use crate::door;
+use crate::in_flight::InFlight;
 use crate::metrics::HttpMetrics;
 use crate::openapi;
 use crate::render::problem_response;
@@ -31,6 +32,8 @@ pub struct Services {
     pub authenticator: Arc<dyn Authenticator>,
     /// Counts requests.
     pub metrics: HttpMetrics,
+    /// Which idempotency keys are at work in this process.
+    pub in_flight: InFlight,
 }
 
 impl std::fmt::Debug for Services {

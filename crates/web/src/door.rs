@@ -75,11 +75,14 @@ async fn enter(
                 route: format!("{} {}", parts.method, parts.uri.path()),
                 text,
                 body_hash: Key::hash(query, &body),
+                slot: None,
             };
-            if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {
-                return Ok(Entered::Replay(replayed(first, request_id)));
+            match idempotency::enter(services, key).await? {
+                idempotency::Entered::Answered(first) => {
+                    return Ok(Entered::Replay(replayed(first, request_id)));
+                }
+                idempotency::Entered::First(key) => Some(key),
             }
-            Some(Arc::new(key))
         }
         None => None,
     };

@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 /// The rest that is kept on a small volume, in bytes.
 const RESERVE_BYTES_MIN: u64 = 8 * 1024 * 1024;
@@ -14,8 +14,9 @@ const RESERVE_BYTES_MIN: u64 = 8 * 1024 * 1024;
 const RESERVE_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// The share of a volume in between: 2 %.
 const RESERVE_SHARE: u64 = 50;
-/// How old a measurement may be. It costs a microsecond, and is asked for by every write.
-const MEASURED_EVERY: Duration = Duration::from_millis(250);
+/// How old a measurement may be, in milliseconds. It costs a microsecond, and is asked for by every
+/// write.
+const MEASURED_EVERY_MS: u64 = 250;
 
 /// The room on the volume of the database.
 pub(crate) struct Room {
@@ -36,7 +37,7 @@ impl Room {
     pub(crate) fn is_short(&self) -> bool {
         let now = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
         let due = self.due_ms.load(Ordering::Relaxed);
-        let next = now.saturating_add(MEASURED_EVERY.as_millis() as u64);
+        let next = now.saturating_add(MEASURED_EVERY_MS);
         let is_mine = now >= due
             && self
                 .due_ms

@@ -2,12 +2,15 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails, with the reason")]
 
 mod api;
+mod clock_steps;
+mod customer_people;
 mod customers;
 mod deliveries;
 mod event_types;
 mod flow;
 mod foreign_library;
 mod idempotency;
+mod idempotency_faults;
 mod identity;
 mod isolation;
 mod jobs;

@@ -97,7 +97,7 @@ async fn cut_again_and_again(url: &str) {
     for round in 0..CUTS {
         // Another moment in every round, so that every step of a transaction is cut some time.
         tokio::time::sleep(Duration::from_millis(120 + round * 7919 % 97)).await;
-        wire.cut();
+        wire.part();
         tokio::time::sleep(Duration::from_millis(50)).await;
         wire.mend();
         let mended = Instant::now();
@@ -108,7 +108,7 @@ async fn cut_again_and_again(url: &str) {
     }
     stop.store(true, Ordering::Relaxed);
     let accepted: Vec<String> = publishers.join_all().await.into_iter().flatten().collect();
-    assert!(accepted.len() > 100, "only {} were published", accepted.len());
+    assert!(accepted.len() > 5 * PUBLISHERS, "only {} were published", accepted.len());
 
     let began = Instant::now();
     let names = loop {

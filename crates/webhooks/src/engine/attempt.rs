@@ -1,9 +1,11 @@
 //! One attempt: sign, send, and decide what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngCore;
+use tidings_db::DbError;
 use tidings_egress::{Exchange, Reply, retry_after};
 use tidings_kernel::Timestamp;
 
@@ -34,7 +36,7 @@ pub(crate) struct Made {
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.incarnation != engine.incarnation() {
+    if item.holder != engine.node_id() {
         // Another node has it: what this one held was given away when it was fenced.
         return None;
     }
@@ -42,8 +44,8 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         put_off(engine, item).await;
         return None;
     }
-    let directory = match engine.0.directory.get(item.tenant_id).await {
-        Ok(directory) => directory,
+    let endpoint = match endpoint(engine, &item).await {
+        Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item).await;
@@ -51,7 +53,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let Some(endpoint) = directory.endpoint(item.subscription_id) else {
+    let Some(endpoint) = endpoint else {
         return Some(Made::discarded(item, number, engine.0.db.now()));
     };
     let started_at = engine.0.db.now();
@@ -85,6 +87,18 @@ impl Made {
             response_body: None,
         }
     }
+}
+
+/// Where the item goes. That nobody wants it is asked of the database: what is in memory may be
+/// older than the subscription.
+async fn endpoint(engine: &Engine, item: &Item) -> Result<Option<Arc<Endpoint>>, DbError> {
+    let directory = &engine.0.directory;
+    let known = directory.get(item.tenant_id).await?.endpoint(item.subscription_id);
+    if known.is_some() || !engine.0.db.is_shared() {
+        return Ok(known);
+    }
+    directory.refresh(&[item.tenant_id]).await?;
+    Ok(directory.get(item.tenant_id).await?.endpoint(item.subscription_id))
 }
 
 /// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidings_bus::Pulse;
 use tidings_db::DbError;
 use tidings_events::CommittedEvent;
-use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
+use tidings_kernel::{EventId, NodeId, TenantId, WebhookSubscriptionId, limits};
 use tokio::sync::mpsc;
 
 use super::directory::TenantDirectory;
@@ -45,6 +45,11 @@ pub(super) async fn run(
         }
         for Inbound { event, _busy } in batch.drain(..) {
             let event_id = event.event_id;
+            if event.holder != engine.node_id().uuid() {
+                // This process was fenced while the event waited: others have its pointer.
+                engine.0.metrics.left();
+                continue;
+            }
             if let Err(error) = fan_out(&engine, event).await {
                 give_up_one(&engine, event_id, &error);
             }
@@ -68,7 +73,7 @@ fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
 
 async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
     let directory = engine.0.directory.get(event.tenant_id).await?;
-    let pairs = directory.matching(&event.name, (event.occurred_at, &event.body), event.target);
+    let pairs = directory.matching(&event.name, (event.seq, &event.body), event.target);
     plan_pairs(engine, &directory, event, &pairs).await;
     Ok(())
 }
@@ -82,7 +87,8 @@ pub(super) async fn plan_pairs(
 ) {
     engine.0.metrics.left();
     let order = (event.subject_id.uuid, event.subject_version);
-    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, body, .. } = event;
+    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, holder, body, .. } =
+        event;
     if pairs.is_empty() {
         let busy = engine.0.activity.begin();
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
@@ -104,7 +110,7 @@ pub(super) async fn plan_pairs(
             order: ordered.then_some(order),
             rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
             stored: false,
-            incarnation: engine.incarnation(),
+            holder: NodeId::from_uuid(holder),
             _busy: engine.0.activity.begin(),
         };
         if ordered {

@@ -7,9 +7,11 @@ use bytes::Bytes;
 use tidings_bus::Busy;
 use tidings_events::Priority;
 use tidings_kernel::{
-    DeliveryId, EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId,
+    DeliveryId, EventId, NodeId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId,
 };
 use tidings_vault::sha256;
+
+use super::Engine;
 
 /// An event that is being fanned out.
 #[derive(Debug)]
@@ -74,9 +76,35 @@ pub(crate) struct Item {
     pub(crate) rate_per_second: Option<u32>,
     /// Whether the delivery has a row.
     pub(crate) stored: bool,
-    pub(crate) incarnation: u64,
+    /// The node that this process was when it took the delivery up: once it is another, others have it.
+    pub(crate) holder: NodeId,
     /// Counts it as under way until it is dropped.
     pub(crate) _busy: Busy,
+}
+
+/// Where a worker panics: says that nobody works on its delivery any more, so that it is taken up
+/// again from the database.
+pub(super) struct GiveBack {
+    engine: Engine,
+    event_id: EventId,
+    delivery_id: DeliveryId,
+}
+
+impl Item {
+    pub(super) fn give_back_on_panic(&self, engine: &Engine) -> GiveBack {
+        let (event_id, delivery_id) = (self.event.event_id, self.delivery_id);
+        GiveBack { engine: engine.clone(), event_id, delivery_id }
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.engine.events().remove(&self.event_id);
+            self.engine.deliveries().give_back(self.delivery_id);
+            self.engine.0.overflowed.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// What a delivery comes from.

@@ -24,7 +24,7 @@ mod settle;
 mod shares;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
@@ -66,9 +66,9 @@ pub(crate) struct Inner {
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
+    /// The node that this process is. It is another one after it was fenced, and what it began as the
+    /// one before then settles nothing any more.
     node: RwLock<NodeId>,
-    /// Grows when this node was fenced: what began before then settles nothing any more.
-    incarnation: AtomicU64,
     lease: membership::Lease,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
@@ -138,7 +138,6 @@ impl Engine {
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
             node: RwLock::new(node_id),
-            incarnation: AtomicU64::new(0),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -176,10 +175,6 @@ impl Engine {
     /// The node that this process is at present.
     pub fn node_id(&self) -> NodeId {
         *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation.load(Ordering::Acquire)
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<WebhookSubscriptionId, Arc<Lane>>> {
@@ -271,6 +266,10 @@ impl Engine {
     /// Into the inbox, or, where memory is full, left to the pointer in the database.
     fn hand_over(&self, event: CommittedEvent) {
         let event_id = event.event_id;
+        if event.holder != self.node_id().uuid() {
+            // It was written as the node that this process was: others take its pointer.
+            return;
+        }
         if !self.has_room() || !self.events().insert(event_id) {
             self.0.overflowed.store(true, Ordering::Release);
             return;

@@ -72,9 +72,9 @@ impl Webhooks {
         let directory = directory.get(tenant_id).await?;
         let mut pending: Vec<Delivery> = Vec::new();
         for pointer in waiting {
-            let at = pointer.occurred_at;
+            let (at, seq) = (pointer.occurred_at, pointer.seq);
             let Some(name) = pointer.name else { continue };
-            for subscription_id in directory.matching(&name, (at, &pointer.body), pointer.target) {
+            for subscription_id in directory.matching(&name, (seq, &pointer.body), pointer.target) {
                 pending.push(Delivery {
                     id: delivery_id(pointer.event_id, subscription_id, b""),
                     event_id: pointer.event_id,

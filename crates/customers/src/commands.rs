@@ -5,7 +5,7 @@ mod contact;
 
 use serde::Deserialize;
 use tidings_events::customers::{CustomerActivityType, CustomerStatus};
-use tidings_kernel::Problem;
+use tidings_kernel::{Problem, limits};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::activity::is_callers;
@@ -143,8 +143,8 @@ impl RecordActivity {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordPurchase {
-    /// The amount in minor units of `currency`, 1 or more.
-    #[schema(minimum = 1)]
+    /// The amount in minor units of `currency`, 1 to 1,000,000,000,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     pub amount: i64,
     /// ISO 4217 currency, the same for all purchases of a customer: that of the purchases before
     /// unless told, or else that of the customer's business.
@@ -157,8 +157,9 @@ impl RecordPurchase {
     /// The same, tidied; or everything that is wrong with it.
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
-        if self.amount < 1 {
-            faults.push("/amount".to_owned(), "out_of_range", "1 or more");
+        if !(1..=limits::AMOUNT_MAX).contains(&self.amount) {
+            let message = "1 to 1,000,000,000,000,000 minor units";
+            faults.push("/amount".to_owned(), "out_of_range", message);
         }
         let code = |text: &str| read_currency(text).map(|currency| currency.code().to_owned());
         faults.replace("currency", &mut self.currency, code, "a code of ISO 4217, as in EUR");

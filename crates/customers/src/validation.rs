@@ -220,8 +220,8 @@ fn check_numbers(profile: &Profile, faults: &mut Faults) {
     for (name, number) in
         [("employee_count", profile.employee_count), ("annual_revenue", profile.annual_revenue)]
     {
-        if number.is_some_and(|number| number < 0) {
-            faults.push(format!("/{name}"), "out_of_range", "0 or more");
+        if number.is_some_and(|number| !(0..=limits::AMOUNT_MAX).contains(&number)) {
+            faults.push(format!("/{name}"), "out_of_range", "0 to 1,000,000,000,000,000");
         }
     }
     for (name, score, from, to) in [

@@ -46,6 +46,9 @@ pub const TAGS_MAX: usize = 50;
 pub const TAG_CHARS_MAX: usize = 50;
 /// Custom fields of one object.
 pub const CUSTOM_FIELDS_MAX: usize = 50;
+/// The largest amount of money, and the largest sum of one object's amounts, in minor units: more than
+/// any currency needs, and so little that thousands of them add up within 64 bits.
+pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 /// Customer segments of one tenant.
 pub const SEGMENTS_MAX: i64 = 200;
 /// Contacts of one customer.

@@ -73,7 +73,7 @@ pub(crate) fn check_reason(
     let mut faults = Faults::default();
     let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if let Some(text) = &reason {
-        faults.bounded(pointer, text, REASON_CHARS_MAX);
+        faults.bounded_lines(pointer, text, REASON_CHARS_MAX);
     }
     faults.or(reason)
 }
@@ -101,7 +101,7 @@ impl AddNote {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.optional("subject", &mut self.subject, TITLE_CHARS_MAX);
-        faults.needed("content", &mut self.content, CONTENT_CHARS_MAX);
+        faults.needed_lines("content", &mut self.content, CONTENT_CHARS_MAX);
         faults.or(self)
     }
 }
@@ -132,7 +132,7 @@ impl RecordActivity {
             faults.push("/activity_type".to_owned(), "invalid", message);
         }
         faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
         faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
         faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);
         faults.or(self)
@@ -194,7 +194,7 @@ impl CreateSegment {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.needed("name", &mut self.name, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
         self.criteria = self.criteria.checked_for_segment(&mut faults);
         if self.is_dynamic && self.criteria == Criteria::default() {
             let message = "a dynamic segment says whom it is for";

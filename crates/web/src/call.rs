@@ -161,7 +161,11 @@ where
 {
     fn read(call: &Call) -> Result<Self, Problem> {
         let (_, text) = call.path.first().ok_or_else(Problem::not_found)?;
-        // A text that is no id names nothing, and so gets the answer of an absent one.
+        // A text that is no id names nothing, and so gets the answer of an absent one; and no name
+        // has control characters.
+        if text.chars().any(char::is_control) {
+            return Err(Problem::not_found());
+        }
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 

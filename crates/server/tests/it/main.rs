@@ -21,5 +21,6 @@ mod statements;
 mod subscription_care;
 mod subscription_signing;
 mod subscriptions;
+mod texts;
 mod tour;
 mod twins;

@@ -16,6 +16,8 @@ pub const EVENT_DATA_BYTES_MAX: usize = 256 * 1024;
 pub const PAGE_ROWS_DEFAULT: i64 = 50;
 /// The most rows of a page.
 pub const PAGE_ROWS_MAX: i64 = 200;
+/// The whole of a request, from its head to its answer.
+pub const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// How long a call waits for the first one with its `Idempotency-Key`.

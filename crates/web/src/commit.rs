@@ -115,6 +115,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::Forbidden
         | ProblemKind::TenantSuspended
         | ProblemKind::MethodNotAllowed
+        | ProblemKind::RequestTimeout
         | ProblemKind::IdempotencyInProgress
         | ProblemKind::PayloadTooLarge
         | ProblemKind::UnsupportedMediaType

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tidings_kernel::{
-    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid,
+    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid, limits,
 };
 
 use crate::api::Services;
@@ -23,19 +24,28 @@ const CREDENTIAL_BYTES_MAX: usize = 512;
 /// The header by which the operator names a tenant.
 const TARGET: &str = "x-target-tenant-id";
 
+/// The parameters of a path, where it is UTF-8.
+pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Lets a request in, or says why not; then runs its handler.
 pub(crate) async fn pass(
     services: Arc<Services>,
     registered: Arc<Registered>,
-    params: RawPathParams,
+    params: Params,
     request: Request,
 ) -> Response<Bytes> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
-    let response = match enter(&services, &registered, &params, request, request_id).await {
-        Ok(Entered::Handler(call)) => (registered.run)(*call).await,
-        Ok(Entered::Replay(response)) => response,
-        Err(problem) => problem_response(&problem, request_id),
+    let answered = async {
+        match enter(&services, &registered, params, request, request_id).await {
+            Ok(Entered::Handler(call)) => (registered.run)(*call).await,
+            Ok(Entered::Replay(response)) => response,
+            Err(problem) => problem_response(&problem, request_id),
+        }
+    };
+    let response = match tokio::time::timeout(limits::REQUEST_MAX, answered).await {
+        Ok(response) => response,
+        Err(_) => problem_response(&timed_out(), request_id),
     };
     let status = response.status();
     services.metrics.record(registered.op.id, status, began.elapsed());
@@ -47,6 +57,18 @@ pub(crate) async fn pass(
     response
 }
 
+/// What it had begun may be done or not: nobody waited for its end.
+fn timed_out() -> Problem {
+    let seconds = limits::REQUEST_MAX.as_secs();
+    Problem::new(
+        ProblemKind::RequestTimeout,
+        format!(
+            "it was not done within {seconds} seconds, and may be done or not; repeat it with the \
+             same Idempotency-Key, and without one look first"
+        ),
+    )
+}
+
 enum Entered {
     Handler(Box<Call>),
     Replay(Response<Bytes>),
@@ -55,12 +77,14 @@ enum Entered {
 async fn enter(
     services: &Arc<Services>,
     registered: &Registered,
-    params: &RawPathParams,
+    params: Params,
     request: Request,
     request_id: RequestId,
 ) -> Result<Entered, Problem> {
     let (parts, body) = request.into_parts();
     let principal = authenticate(services, registered.op.access, &parts.headers).await?;
+    // A path that is no text names nothing.
+    let params = params.map_err(|_| Problem::not_found())?;
     let body = if parts.method == Method::GET {
         Bytes::new()
     } else {

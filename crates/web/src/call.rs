@@ -44,10 +44,14 @@ impl Call {
         Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
     }
 
-    /// The version that `If-Match` names, if it is sent.
+    /// The version that `If-Match` names, if it is sent. `*` names any that there is, and what there is
+    /// not is a 404 before its version matters.
     pub fn if_match(&self) -> Result<Option<Version>, Problem> {
         let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };
         let text = value.to_str().unwrap_or_default().trim();
+        if text == "*" {
+            return Ok(None);
+        }
         let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
         text.parse().map(Some).map_err(|_| {
             Problem::invalid_field(

@@ -1,5 +1,6 @@
 //! Tenants and keys.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -115,6 +116,30 @@ stories! {
         assert_eq!(acme.delete(&path).await.status, StatusCode::NO_CONTENT);
         assert_eq!(new.get("/api/v1/customers").await.unwrap().status, StatusCode::UNAUTHORIZED);
         assert_eq!(acme.delete(&path).await.problem(), "invalid_transition");
+    }
+
+    async fn a_key_ends_at_its_instant_however_lately_it_was_used(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let asked = async |client: &Client| client.get("/api/v1/customers").await.unwrap().status;
+        let expires_at = app.app.db.now().after(Duration::from_secs(2));
+        let body =
+            json!({"name": "shop", "scopes": ["customer.read"], "expires_at": expires_at});
+        let made = acme.post("/api/v1/auth/api-keys", body).await;
+        assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+        let ending = acme.client.with_key(made.text("/api_key"));
+        assert_eq!(asked(&ending).await, StatusCode::OK);
+        app.clock.advance(Duration::from_secs(2));
+        assert_eq!(asked(&ending).await, StatusCode::UNAUTHORIZED, "its own end");
+
+        let body = json!({"name": "other", "scopes": ["customer.read"]});
+        let made = acme.post("/api/v1/auth/api-keys", body).await;
+        let old = acme.client.with_key(made.text("/api_key"));
+        let path = format!("/api/v1/auth/api-keys/{}/rotate", made.text("/id"));
+        acme.post(&path, json!({})).await;
+        app.clock.advance(Duration::from_hours(24) - Duration::from_secs(2));
+        assert_eq!(asked(&old).await, StatusCode::OK);
+        app.clock.advance(Duration::from_secs(2));
+        assert_eq!(asked(&old).await, StatusCode::UNAUTHORIZED, "the overlap's end");
     }
 
     async fn the_operator_may_look_into_a_tenant_and_not_touch(app: &TestApp) {

@@ -118,7 +118,6 @@ impl App {
                     .to_owned(),
             ));
         }
-        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone())
             .with_origin(webhook_origin.as_deref());
         // With no billing there are no subscriptions to pause, and so none are.
@@ -156,6 +155,9 @@ impl App {
         let (operations, openapi) = (api.operations(), api.openapi());
         let probes = Probes::new(db.clone(), tasks.clone(), registry, identity.clone());
         let router = api.into_router().merge(probes::routes(&probes, &openapi));
+        // At the end, where nothing can fail any more: a key that is stored must reach whoever prints
+        // it, for it is never shown again.
+        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         Ok(Self {
             db,
             identity,

@@ -5,7 +5,28 @@ use std::time::Duration;
 
 use http::StatusCode;
 use serde_json::json;
-use tidings_testkit::{Client, stories};
+use tidings_testkit::{Client, Ran, StatementLog, TestApp, TestEngine, stories};
+
+/// What is stored before it is certain that the start comes to its end is lost if it does not: the
+/// text of the operator's key is in no other place.
+#[tokio::test]
+async fn the_operators_key_is_stored_when_nothing_can_fail_any_more() {
+    for engine in [TestEngine::Sqlite, TestEngine::Postgres] {
+        let log = Arc::new(StatementLog::default());
+        let Some(app) = TestApp::start_observed(engine, Some(Arc::clone(&log))).await else {
+            continue;
+        };
+        let ran = log.ran();
+        let last = |wanted: &str| {
+            ran.iter().rposition(|ran| matches!(ran, Ran::Statement(name, _) if *name == wanted))
+        };
+        let stored = last("tidings_identity::store::installation::INSERT");
+        assert!(stored.is_some());
+        assert!(stored > last("tidings_jobs::sweep::DECLARE"), "schedules were declared before");
+        assert!(stored > last("tidings_webhooks::store::nodes::BEAT"), "the engine began before");
+        app.end().await;
+    }
+}
 
 stories! {
     async fn only_the_operator_makes_tenants(app: &TestApp) {

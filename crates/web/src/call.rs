@@ -16,7 +16,7 @@ use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
 use crate::numbered::is_paging;
-use crate::openapi::{Described, Part};
+use crate::openapi::Described;
 
 /// One request that has passed the door.
 #[derive(Clone)]
@@ -202,7 +202,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Body<T> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
     }
 }
 
@@ -213,7 +213,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Option<Body<T>> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
         described.body_is_optional();
     }
 }

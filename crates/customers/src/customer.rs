@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tidings_events::customers::{
-    CustomerCreated, CustomerErased, CustomerPurchaseRecorded, CustomerSource, CustomerStatus,
-    CustomerUpdated,
+    CustomerAnonymized, CustomerCreated, CustomerErased, CustomerPurchaseRecorded, CustomerSource,
+    CustomerStatus, CustomerUpdated,
 };
 use tidings_events::{CustomerEvent, Diff, Previous};
 use tidings_kernel::{
@@ -177,7 +177,11 @@ impl Customer {
         let profile = self.anonymous_profile();
         let next = Self { profile, updated_at: now, updated_by: who(by), ..self };
         let diff = next.diff(&before);
-        (!diff.is_empty()).then(|| next.updated(&diff, Previous::new()))
+        let event = CustomerAnonymized {
+            customer_id: next.id,
+            customer_number: next.number.as_str().to_owned(),
+        };
+        (!diff.is_empty()).then(|| next.updated(&diff, Previous::new()).and(event))
     }
 
     /// The profile without the person.

@@ -268,6 +268,7 @@ impl UnitOfWork {
                 target: self.target,
                 body,
                 made_at,
+                trace: ctx.trace,
             },
             schema_version: event.schema_version,
             subject_kind: kind,

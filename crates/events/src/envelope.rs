@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_kernel::{
-    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, Uuid, Version,
-    WebhookSubscriptionId,
+    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, TraceContext, Uuid,
+    Version, WebhookSubscriptionId,
 };
 use utoipa::ToSchema;
 
@@ -126,4 +126,7 @@ pub struct CommittedEvent {
     pub body: Bytes,
     /// The place in the source that made the change.
     pub made_at: &'static Location<'static>,
+    /// The trace that the change was made in. Kept in memory only: an event that is found again in
+    /// the database begins a trace of its own.
+    pub trace: Option<TraceContext>,
 }

@@ -76,6 +76,8 @@ problem_kinds! {
     MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
     /// It took longer than a request may.
     RequestTimeout = 408 "request_timeout" "The request took too long";
+    /// The request arrives more slowly than anybody is waited for.
+    TooSlow = 408 "request_too_slow" "The request arrives too slowly";
     /// A customer with this mail address exists.
     DuplicateEmail = 409 "duplicate_email" "The mail address is in use";
     /// Something else that must be unique exists.
@@ -88,6 +90,8 @@ problem_kinds! {
     IdempotencyInProgress = 409 "idempotency_in_progress" "The first call with this key still runs";
     /// A tenant has as many of these as it may have.
     LimitReached = 409 "limit_reached" "There are as many of these as there may be";
+    /// Retention or erasure has taken what this needs.
+    PayloadGone = 410 "payload_gone" "The payload is kept no longer";
     /// `If-Match` names an old version.
     PreconditionFailed = 412 "precondition_failed" "It has changed since it was read";
     /// The body is larger than the route takes.

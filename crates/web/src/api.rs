@@ -12,6 +12,7 @@ use serde_json::Value;
 use tidings_db::Db;
 use tidings_events::EventType;
 use tidings_kernel::{Problem, ProblemKind};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
@@ -34,6 +35,8 @@ pub struct Services {
     pub metrics: HttpMetrics,
     /// Which idempotency keys are at work in this process.
     pub in_flight: InFlight,
+    /// Records requests that belong to a trace.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Services {

@@ -44,22 +44,9 @@ impl Call {
         Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
     }
 
-    /// The version that `If-Match` names, if it is sent. `*` names any that there is, and what there is
-    /// not is a 404 before its version matters.
+    /// The version that `If-Match` names, if it is sent.
     pub fn if_match(&self) -> Result<Option<Version>, Problem> {
-        let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default().trim();
-        if text == "*" {
-            return Ok(None);
-        }
-        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-        text.parse().map(Some).map_err(|_| {
-            Problem::invalid_field(
-                "If-Match",
-                "invalid",
-                "send the number of the ETag that was read, in quotes: \"7\"",
-            )
-        })
+        if_match(&self.headers)
     }
 
     /// Refuses where `If-Match` names another version than this.
@@ -136,6 +123,24 @@ impl Call {
         let mut values = pairs(&self.query).unwrap_or_default().into_iter();
         values.find(|(key, _)| key == name).map(|(_, value)| value)
     }
+}
+
+/// The version that `If-Match` names, in quotes or without. `*` names any that there is, and what there
+/// is not is a 404 before its version matters.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+    let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    text.parse().map(Some).map_err(|_| {
+        Problem::invalid_field(
+            "If-Match",
+            "invalid",
+            "send the number of the ETag that was read, in quotes: \"7\"",
+        )
+    })
 }
 
 /// What a handler takes of a request, besides the call itself. The OpenAPI document is read off it.

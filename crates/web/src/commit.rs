@@ -107,6 +107,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::HasLiveSubscriptions
         | ProblemKind::InvalidTransition
         | ProblemKind::LimitReached
+        | ProblemKind::PayloadGone
         | ProblemKind::PreconditionFailed
         | ProblemKind::EventIdReused => true,
         ProblemKind::Malformed
@@ -117,6 +118,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::MethodNotAllowed
         | ProblemKind::RequestTimeout
         | ProblemKind::IdempotencyInProgress
+        | ProblemKind::TooSlow
         | ProblemKind::PayloadTooLarge
         | ProblemKind::UnsupportedMediaType
         | ProblemKind::Invalid

@@ -6,7 +6,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use tidings_db::{Db, DbError, Silent, UnitOfWork, args};
 use tidings_kernel::{Problem, ProblemKind, TenantId, Timestamp, Uuid, limits};
-use tidings_vault::{Vault, equal, sha256};
+use tidings_vault::{Secret, Vault, equal, sha256};
 
 use crate::answer::Rendered;
 use crate::api::Services;
@@ -111,6 +111,19 @@ pub(crate) async fn find(db: &Db, vault: &Vault, key: &Key) -> Result<Option<Ren
     }))
 }
 
+/// A reply as it is stored.
+pub(crate) fn sealed(vault: &Vault, key: &Key, rendered: &Rendered) -> Bytes {
+    let mut plain = BytesMut::with_capacity(8 + rendered.body.len());
+    plain.put_i64(rendered.version.unwrap_or(-1));
+    plain.put_slice(&rendered.body);
+    Bytes::from(vault.seal(&key.place(), &plain))
+}
+
+/// A stored reply, opened; none where it cannot be.
+pub(crate) fn opened(vault: &Vault, key: &Key, sealed: &[u8]) -> Option<Secret> {
+    vault.open(&key.place(), sealed).ok()
+}
+
 /// Stores a reply in the unit of work that it answers.
 pub(crate) async fn store(
     work: &mut UnitOfWork,
@@ -118,10 +131,7 @@ pub(crate) async fn store(
     key: &Key,
     rendered: &Rendered,
 ) -> Result<(), DbError> {
-    let mut plain = BytesMut::with_capacity(8 + rendered.body.len());
-    plain.put_i64(rendered.version.unwrap_or(-1));
-    plain.put_slice(&rendered.body);
-    let sealed = Bytes::from(vault.seal(&key.place(), &plain));
+    let sealed = sealed(vault, key, rendered);
     let now = work.now();
     let [tenant_id, principal, route, text] = key.args();
     let hash = Bytes::copy_from_slice(&key.body_hash);

@@ -15,17 +15,20 @@
 
 mod answer;
 mod api;
+mod arrival;
 mod auth;
 mod body;
 mod call;
 mod commit;
 mod cursor;
 mod door;
+mod erase;
 mod idempotency;
 mod in_flight;
 mod metrics;
 mod numbered;
 mod openapi;
+pub mod parsers;
 mod render;
 mod routes;
 
@@ -47,8 +50,10 @@ use tidings_db::Statement;
 
 /// The statements of this crate, for the test that prepares all of them.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    idempotency::ALL.iter().copied()
+    idempotency::ALL.iter().chain(erase::ALL).copied()
 }
+
+pub use erase::replace_replies;
 
 /// The sweep that ends what stored replies are kept for.
 pub use idempotency::{expired as expired_replies, purge as purge_replies};

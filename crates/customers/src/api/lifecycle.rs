@@ -45,7 +45,7 @@ pub(super) fn routes(routes: Routes<Customers>) -> Routes<Customers> {
             Op::post("/api/v1/customers/{id}/anonymize", "anonymizeCustomer", delete_access)
                 .status(200)
                 .summary("Take the person out of the record, which stays")
-                .emits(&[EventType::CustomerUpdated]),
+                .emits(&[EventType::CustomerUpdated, EventType::CustomerAnonymized]),
             anonymize,
         )
 }

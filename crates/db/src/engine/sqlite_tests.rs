@@ -36,7 +36,9 @@ impl Bench {
         let fatal = Arc::new(Mutex::new(Vec::new()));
         let told = Arc::clone(&fatal);
         let on_fatal: OnFatal = Arc::new(move |error| told.lock().unwrap().push(error.to_owned()));
-        let sqlite = Sqlite::open(&folder.join("t.db"), WriterMode::Thread, on_fatal).unwrap();
+        let path = folder.join("t.db");
+        let metrics = DbMetrics::default();
+        let sqlite = Sqlite::open(&path, WriterMode::Thread, on_fatal, metrics).unwrap();
         Self { sqlite, fatal, folder }
     }
 

@@ -6,9 +6,9 @@ use tidings_kernel::{
 
 use super::{
     ConsentDecision, ConsentPurpose, ContactRole, CustomerActivityRecorded, CustomerActivityType,
-    CustomerChurned, CustomerConsentRecorded, CustomerContactAdded, CustomerContactRemoved,
-    CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded,
-    CustomerPurchaseRecorded, CustomerReactivated, CustomerSegmentCreated,
+    CustomerAnonymized, CustomerChurned, CustomerConsentRecorded, CustomerContactAdded,
+    CustomerContactRemoved, CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts,
+    CustomerNoteAdded, CustomerPurchaseRecorded, CustomerReactivated, CustomerSegmentCreated,
     CustomerSegmentRecalculated, CustomerSource, CustomerStatus, CustomerSuspended, CustomerTier,
     CustomerType, CustomerUpdated, Previous, SuspensionReason,
 };
@@ -86,6 +86,15 @@ impl Example for CustomerDeleted {
             subscriptions_cancelled: 0,
             deleted_at: EXAMPLE_NOW,
             erase_at: Some(EXAMPLE_NOW.after(std::time::Duration::from_hours(30 * 24))),
+        }
+    }
+}
+
+impl Example for CustomerAnonymized {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            customer_number: "CUST-0018F3A2".to_owned(),
         }
     }
 }

@@ -131,6 +131,15 @@ pub struct CustomerErased {
     pub customer_number: String,
 }
 
+/// The person was taken out of a customer's record, which stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerAnonymized {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The number that people use.
+    pub customer_number: String,
+}
+
 /// A customer was suspended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CustomerSuspended {

@@ -40,6 +40,9 @@ stories! {
         let key = acme.get("/api/v1/auth/api-keys").await.text("/data/0/id");
         let number = acme.get(&format!("/api/v1/customers/{customer}")).await
             .text("/customer_number");
+        let erasure = json!({"subject_id": "cus_01h455vb4pex5vsknk084sn02q"});
+        let erasure = acme.post("/api/v1/privacy/erasures", erasure).await.text("/id");
+        app.settle().await;
         let log_before = acme.log().await;
 
         let mut walked = 0;
@@ -62,6 +65,8 @@ stories! {
                 event.clone()
             } else if operation.path.contains("/api-keys/") {
                 key.clone()
+            } else if operation.path.contains("/erasures/") {
+                erasure.clone()
             } else if operation.path.contains("event_type") {
                 "custom.thing".to_owned()
             } else {

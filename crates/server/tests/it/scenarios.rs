@@ -69,6 +69,19 @@ pub(crate) fn scenario<'a>(
                 let id = acme.customer("ada@example.com").await;
                 acme.delete(&format!("/api/v1/customers/{id}")).await;
             }
+            E::CustomerAnonymized => {
+                let id = acme.customer("ada@example.com").await;
+                acme.post(&format!("/api/v1/customers/{id}/anonymize"), json!({})).await;
+            }
+            E::PrivacyErasureRequested => drop(erasure(acme).await),
+            E::PrivacyErasureCompleted => {
+                erasure(acme).await;
+                app.advance(Duration::from_mins(1)).await;
+                app.advance(Duration::from_mins(1)).await;
+            }
+            E::PrivacyRetentionUpdated => {
+                acme.patch("/api/v1/privacy/retention", json!({"payload_days": 7})).await;
+            }
             E::CustomerErased => {
                 let id = acme.customer("ada@example.com").await;
                 acme.delete(&format!("/api/v1/customers/{id}")).await;
@@ -197,6 +210,12 @@ pub(crate) fn scenario<'a>(
             }
         }
     })
+}
+
+/// The erasure of a customer, asked for.
+async fn erasure(acme: &Tenant) -> String {
+    let subject = acme.customer("ada@example.com").await;
+    posted(acme, "/api/v1/privacy/erasures", json!({"subject_id": subject})).await
 }
 
 /// An endpoint that has failed ten times in a row.

@@ -215,7 +215,7 @@ async fn keys(acme: &Tenant) {
 }
 
 async fn probes(app: &TestApp, log: &Arc<StatementLog>) {
-    for path in ["/api/v1/tenants?limit=1", "/readyz"] {
+    for path in ["/api/v1/tenants?limit=1", "/readyz", "/metrics", "/api/v1/operator/diagnosis"] {
         assert!(app.operator.get(path).await.unwrap().status.is_success(), "{path}");
     }
     let db = &app.app.db;

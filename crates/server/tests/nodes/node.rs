@@ -50,6 +50,7 @@ pub(crate) async fn node(url: &str, name: &str) -> Node {
         background: true,
         name: name.to_owned(),
         webhook_origin: Some("tidings.example".to_owned()),
+        otlp: None,
     })
     .await
     .unwrap();

@@ -17,6 +17,7 @@ use tidings_vault::Vault;
 use crate::matching::{Filters, Index};
 use crate::payload_filter::{PayloadFilter, ReadBody};
 use crate::plan::RetryPolicy;
+use crate::redaction::Redactions;
 use crate::sealing;
 use crate::signing::profiles::{Keys, Signatures};
 use crate::store::subscriptions;
@@ -196,6 +197,7 @@ impl Directory {
             wire: Wire {
                 headers: self.headers(subscription),
                 format: options.format,
+                redactions: Redactions::compile(&options.redactions),
                 signatures: Signatures::new(keys, options.signature_profiles.clone()),
                 origin: origin.and_then(|origin| HeaderValue::from_str(origin).ok()),
             },

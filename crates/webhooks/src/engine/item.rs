@@ -7,7 +7,8 @@ use bytes::Bytes;
 use tidings_bus::Busy;
 use tidings_events::Priority;
 use tidings_kernel::{
-    DeliveryId, EventId, NodeId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId,
+    DeliveryId, EventId, NodeId, TenantId, Timestamp, TraceContext, Uuid, Version,
+    WebhookSubscriptionId,
 };
 use tidings_vault::sha256;
 
@@ -21,6 +22,8 @@ pub(crate) struct FanOut {
     pub(crate) name: String,
     pub(crate) priority: Priority,
     pub(crate) body: Bytes,
+    /// The trace that its attempts belong to.
+    pub(crate) trace: Option<TraceContext>,
     /// Pairs without a row yet. The pointer goes with the last of them.
     open: AtomicUsize,
     has_pointer: bool,
@@ -32,11 +35,11 @@ impl FanOut {
         event_id: EventId,
         (name, priority): (String, Priority),
         body: Bytes,
-        pairs: usize,
+        (pairs, trace): (usize, Option<TraceContext>),
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(pairs);
-        Self { event_id, id_text, name, priority, body, open, has_pointer: true }
+        Self { event_id, id_text, name, priority, body, trace, open, has_pointer: true }
     }
 
     /// An event whose delivery has a row already.
@@ -47,7 +50,7 @@ impl FanOut {
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
-        Self { event_id, id_text, name, priority, body, open, has_pointer: false }
+        Self { event_id, id_text, name, priority, body, trace: None, open, has_pointer: false }
     }
 
     /// Says that one more pair has its row, and whether it was the last.

@@ -11,6 +11,7 @@ use super::item::Item;
 use super::metrics::EngineMetrics;
 use super::settle::Settled;
 use super::shares::Class;
+use super::standing_now::LaneNow;
 use crate::ageing::AgeingQueue;
 use crate::breaker::Breaker;
 use crate::plan::Outcome;
@@ -139,6 +140,18 @@ impl Lane {
             && state.queue.is_empty()
             && state.breaker.is_closed()
             && now.since(state.used_at) >= IDLE
+    }
+
+    /// The lane as it is now.
+    pub(super) fn now(&self, now: Timestamp) -> LaneNow {
+        let state = self.state();
+        LaneNow {
+            queued: state.queue.len(),
+            workers: state.workers,
+            window: state.size(),
+            open_until: state.breaker.until(now),
+            rate_per_second: state.rate.as_ref().map(|(per_second, _)| *per_second),
+        }
     }
 
     fn class(&self) -> Class {

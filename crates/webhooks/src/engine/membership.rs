@@ -91,6 +91,7 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
         if engine.is_draining() {
             return;
         }
+        pulse.waits_for("the database to take a heartbeat");
         let sent = Instant::now();
         match beat(&engine).await {
             Ok(Beat::Alive { fenced }) => {

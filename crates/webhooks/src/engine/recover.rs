@@ -7,6 +7,7 @@ use tidings_bus::{Pulse, Topic};
 use tidings_db::DbError;
 use tidings_events::{CommittedEvent, Visibility};
 use tidings_kernel::{AnyId, EventId, NodeId, TenantId, Timestamp, Uuid, limits};
+use tidings_trace::{Attribute, SpanKind};
 
 use super::Engine;
 use super::dispatch::plan_pairs;
@@ -33,6 +34,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
         if !engine.0.lease.holds() {
             engine.0.overflowed.fetch_or(left_behind, Ordering::AcqRel);
         } else if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
+            pulse.waits_for("the database to give pointers");
             match run_once(&engine, false).await {
                 Ok(taken) => {
                     swept = now;
@@ -117,6 +119,9 @@ async fn take_up(engine: &Engine, pointer: Pointer, holder: NodeId) -> Result<()
     };
     engine.0.directory.refresh(&[tenant_id]).await?;
     let directory = engine.0.directory.get(tenant_id).await?;
+    // The trace that the event came from went with the memory that held it.
+    let mut span = engine.0.tracer.enter(SpanKind::Internal, None, || "recover".into());
+    span.describe(|| [Attribute::Recovered, Attribute::Event(event_id)]);
     let mut pairs = directory.matching(&name, (seq, &body), target);
     let ids: Vec<_> = pairs.iter().map(|id| delivery_id(event_id, *id, b"")).collect();
     if !ids.is_empty() {
@@ -139,6 +144,7 @@ async fn take_up(engine: &Engine, pointer: Pointer, holder: NodeId) -> Result<()
         target,
         body,
         made_at: std::panic::Location::caller(),
+        trace: span.context(),
     };
     plan_pairs(engine, &directory, event, &pairs).await;
     engine.0.bus.wake(Topic::Dispatch);

@@ -6,7 +6,6 @@ use std::time::Duration;
 use tidings_bus::{Busy, Pulse, Topic};
 use tidings_db::{Db, DbError, Silent, UnitOfWork, work};
 use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, Uuid, limits};
-use tokio::sync::mpsc;
 
 use super::Engine;
 use super::attempt::Made;
@@ -66,43 +65,8 @@ impl Rows {
     }
 }
 
-impl Engine {
-    pub(super) async fn settle(&self, settled: Settled) {
-        // The settler ends only with the process.
-        drop(self.0.outcomes.send(settled).await);
-    }
-}
-
-/// Writes outcomes, for ever.
-pub(super) async fn run(
-    engine: Engine,
-    outcomes: Arc<tokio::sync::Mutex<mpsc::Receiver<Settled>>>,
-    pulse: Pulse,
-) {
-    let mut outcomes = outcomes.lock().await;
-    let mut received = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
-    loop {
-        pulse.beat();
-        let count = tokio::select! {
-            count = outcomes.recv_many(&mut received, limits::SETTLE_BATCH_MAX) => count,
-            () = tokio::time::sleep(Duration::from_secs(10)) => continue,
-        };
-        if count == 0 {
-            return;
-        }
-        if received.len() < limits::SETTLE_BATCH_MAX / 8 && !engine.is_draining() {
-            tokio::time::sleep(limits::SETTLE_WAIT).await;
-            while received.len() < limits::SETTLE_BATCH_MAX
-                && let Ok(more) = outcomes.try_recv()
-            {
-                received.push(more);
-            }
-        }
-        write(&engine, std::mem::take(&mut received), &pulse).await;
-    }
-}
-
-async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
+/// Writes what was received together.
+pub(super) async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
     // The one whose rows these are: what this process took up as another node is not among them.
     let holder = engine.node_id();
     let mut batch = Batch::default();
@@ -129,6 +93,7 @@ async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &
         let arrived = made.next == NextStep::Delivered;
         batch.health.add(endpoint, arrived, made.started_at);
     }
+    engine.0.metrics.followed(made.next);
     match made.next {
         NextStep::Delivered | NextStep::Wait { .. } => add(engine, batch, made),
         NextStep::Exhausted | NextStep::Gone => end(engine, batch, made, pulse).await,
@@ -171,10 +136,10 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         NextStep::Wait { until } => Some(until),
         NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
     };
-    let reason = match (*next, last_status) {
-        (NextStep::Gone, Some(_)) => Some("gone"),
-        (NextStep::Gone, None) => Some("not_sending"),
-        _ => None,
+    let reason = match (*next, *outcome) {
+        (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
+        (NextStep::Gone, Outcome::Failed(why)) => Some(why),
+        (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
     };
     let delivery = DeliveryRow {
         attempts: *number,

@@ -3,12 +3,14 @@
 mod asyncapi;
 mod custom_types;
 mod deliveries;
+mod erasures;
 mod event_types;
 mod handshake;
 mod log;
 mod options;
 mod payload_filters;
 mod publish;
+mod retention;
 mod schemas;
 mod statistics;
 mod subscriptions;
@@ -23,13 +25,15 @@ use tidings_egress::Egress;
 use tidings_vault::Vault;
 
 pub(crate) use custom_types::SchemaDiff;
-pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+pub use deliveries::{Backlog, NodeSeen};
+pub(crate) use erasures::{EraseBatch, Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use publish::Published;
+pub(crate) use retention::{Class, overdue, purge_batch};
 use schemas::Schemas;
-pub(crate) use schemas::sample_of;
+pub(crate) use schemas::{faults_under, sample_of};
 pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,

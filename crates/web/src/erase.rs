@@ -54,7 +54,7 @@ pub async fn replace_replies(
         if hash.len() == body_hash.len() {
             body_hash.copy_from_slice(&hash);
         }
-        let key = Key { tenant_id, principal, route, text, body_hash };
+        let key = Key { tenant_id, principal, route, text, body_hash, slot: None };
         if !opened(vault, &key, &reply).is_some_and(|plain| names(plain.expose(), subject)) {
             continue;
         }

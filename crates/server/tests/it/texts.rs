@@ -3,14 +3,14 @@
 
 use http::Method;
 use serde_json::{Map, Value, json};
-use tidings_testkit::{TestApp, stories};
+use tidings_testkit::{Tenant, TestApp, stories};
 use tidings_web::Access;
 
 /// What no text may hold.
 const BAD: &str = "a\u{0}b";
 
 /// What an operation would take, so that only the text is wrong.
-fn body(operation: &str) -> Value {
+fn body(operation: &str, customer: &str) -> Value {
     match operation {
         "createApiKey" => json!({"name": "shop", "scopes": ["customer.read"]}),
         "createCustomer" => {
@@ -24,6 +24,7 @@ fn body(operation: &str) -> Value {
         "recordPurchase" => json!({"amount": 1, "currency": "EUR"}),
         "setCustomerStatus" => json!({"status": "active"}),
         "createTenant" => json!({"name": "Acme"}),
+        "requestErasure" | "previewErasure" => json!({"subject_id": customer}),
         "registerEventType" => json!({"event_type": "custom.other"}),
         "publishEvent" => json!({"event_type": "custom.thing", "event_data": {}}),
         "publishEvents" => json!({"events": [{"event_type": "custom.thing", "event_data": {}}]}),
@@ -83,24 +84,25 @@ fn spoilt(document: &Value, schema: &Value, base: &Value, at: &str) -> Vec<(Stri
     out
 }
 
-/// The path with ids of what there is.
-async fn path_of(app: &TestApp, acme: &tidings_testkit::Tenant) -> impl Fn(&str) -> String {
+/// A customer, and paths with ids of what there is.
+async fn world(app: &TestApp, acme: &Tenant) -> (String, impl Fn(&str) -> String) {
     let hook = acme.receiver(&["customer.created"]).await;
     let customer = acme.customer("grace@example.com").await;
     let number = acme.get(&format!("/api/v1/customers/{customer}")).await.text("/customer_number");
     acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.thing"})).await;
     app.settle().await;
-    let tenant = acme.id.clone();
-    move |path: &str| {
+    let (tenant, ada) = (acme.id.clone(), customer.clone());
+    let path_of = move |path: &str| {
         let id = match path.split('/').nth(3) {
             Some("tenants") => tenant.as_str(),
             Some("customers") if path.contains("/by-number/") => &number,
-            Some("customers") => &customer,
+            Some("customers") => &ada,
             Some("webhooks") if path.contains("/subscriptions/") => &hook.subscription_id,
             Some(_) | None => "custom.thing",
         };
         filled(path, id)
-    }
+    };
+    (customer, path_of)
 }
 
 fn filled(path: &str, id: &str) -> String {
@@ -114,7 +116,7 @@ stories! {
     async fn no_text_takes_a_control_character(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let document = &app.app.openapi;
-        let path_of = path_of(app, &acme).await;
+        let (customer, path_of) = world(app, &acme).await;
         let before = acme.log().await;
         let (mut texts, mut parameters, mut paths) = (0, 0, 0);
         for operation in &app.app.operations {
@@ -128,7 +130,7 @@ stories! {
             let path = path_of(operation.path);
             let content = &described["requestBody"]["content"]["application/json"];
             let schema = resolved(document, &content["schema"]);
-            for (pointer, spoilt) in spoilt(document, schema, &body(id), "") {
+            for (pointer, spoilt) in spoilt(document, schema, &body(id, &customer), "") {
                 let sent = spoilt.to_string();
                 let answer = client.send(method.clone(), &path, sent.clone()).await.unwrap();
                 let told = answer.json();
@@ -148,14 +150,14 @@ stories! {
                 if parameter["in"] != "query" { continue }
                 let asked = format!("{path}?{name}=a%00b");
                 let answer =
-                    client.send(method.clone(), &asked, body(id).to_string()).await.unwrap();
+                    client.send(method.clone(), &asked, body(id, &customer).to_string()).await.unwrap();
                 assert_eq!(answer.problem(), "validation_failed", "{method} {asked}");
                 assert_eq!(answer.text("/errors/0/pointer"), format!("?{name}"), "{asked}");
                 parameters += 1;
             }
             if operation.path.contains('{') {
                 let asked = filled(operation.path, "a%00b");
-                let sent = if method == Method::GET { String::new() } else { body(id).to_string() };
+                let sent = if method == Method::GET { String::new() } else { body(id, &customer).to_string() };
                 let answer = client.send(method.clone(), &asked, sent).await.unwrap();
                 assert_eq!(answer.problem(), "not_found", "{method} {asked}");
                 paths += 1;

@@ -261,8 +261,6 @@ const fn before(a: &str, b: &str) -> bool {
 kinds! {
     /// The id of an activity in a customer's history.
     ActivityKind ActivityId = "act" "activity";
-    /// The id of one attempt to deliver.
-    AttemptKind AttemptId = "atm" "attempt";
     /// The id of an entry in a customer's consent log.
     ConsentKind ConsentId = "cns" "consent";
     /// The id of a contact person of a customer.

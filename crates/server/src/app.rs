@@ -119,7 +119,6 @@ impl App {
         let tasks = Tasks::default();
         let (tracer, exporter) = trace(otlp.as_ref(), &db, &tasks, &name);
         let identity = identity_of(&db, &vault).await?;
-        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone())
             .with_origin(webhook_origin.as_deref());
         // With no billing there are no subscriptions to pause, and so none are.
@@ -156,6 +155,9 @@ impl App {
             exporter: exporter.clone(),
             reactions,
         });
+        // At the end, where nothing can fail any more: a key that is stored must reach whoever prints
+        // it, for it is never shown again.
+        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         Ok(Self {
             db,
             identity,

@@ -16,7 +16,7 @@ use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
 use crate::numbered::is_paging;
-use crate::openapi::{Described, Part};
+use crate::openapi::Described;
 
 /// One request that has passed the door.
 #[derive(Clone)]
@@ -125,10 +125,14 @@ impl Call {
     }
 }
 
-/// The version that `If-Match` names, in quotes or without.
+/// The version that `If-Match` names, in quotes or without. `*` names any that there is, and what there
+/// is not is a 404 before its version matters.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
     let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     text.parse().map(Some).map_err(|_| {
         Problem::invalid_field(
@@ -166,7 +170,11 @@ where
 {
     fn read(call: &Call) -> Result<Self, Problem> {
         let (_, text) = call.path.first().ok_or_else(Problem::not_found)?;
-        // A text that is no id names nothing, and so gets the answer of an absent one.
+        // A text that is no id names nothing, and so gets the answer of an absent one; and no name
+        // has control characters.
+        if text.chars().any(char::is_control) {
+            return Err(Problem::not_found());
+        }
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 
@@ -199,7 +207,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Body<T> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
     }
 }
 
@@ -210,7 +218,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Option<Body<T>> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
         described.body_is_optional();
     }
 }

@@ -42,7 +42,7 @@ pub use cursor::Cursors;
 pub use in_flight::InFlight;
 pub use metrics::HttpMetrics;
 pub use numbered::{Numbered, PageNumber};
-pub use openapi::{Described, Part};
+pub use openapi::Described;
 pub use render::problem_response;
 pub use routes::{Handler, Op, Routes};
 

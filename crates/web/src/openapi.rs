@@ -11,13 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use crate::auth::Access;
 use crate::routes::Op;
 
-/// In which form a body travels.
-#[derive(Debug, Clone, Copy)]
-pub enum Part {
-    /// As JSON.
-    Json,
-}
-
 /// What an operation takes and answers, as its handler's signature says it.
 #[derive(Debug, Default)]
 pub struct Described {
@@ -51,7 +44,7 @@ impl Described {
         }
     }
 
-    pub(crate) fn body<T: ToSchema>(&mut self, _: Part) {
+    pub(crate) fn body<T: ToSchema>(&mut self) {
         self.body = Some(self.reference::<T>());
     }
 
@@ -59,7 +52,7 @@ impl Described {
         self.body_is_optional = true;
     }
 
-    pub(crate) fn answer<T: ToSchema>(&mut self, _: Part) {
+    pub(crate) fn answer<T: ToSchema>(&mut self) {
         self.answer = Some(self.reference::<T>());
     }
 

@@ -14,7 +14,7 @@ use utoipa::ToSchema;
 use crate::answer::{Answer, Changed, List, Origin, Rendered};
 use crate::auth::Access;
 use crate::call::{Call, Input};
-use crate::openapi::{Described, Part};
+use crate::openapi::Described;
 use crate::render;
 
 /// One operation, before it has a handler.
@@ -200,7 +200,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         let mut described = Described::default();
         I::describe(&mut described);
         if op.status != 204 {
-            described.answer::<V>(Part::Json);
+            described.answer::<V>();
         }
         let state = self.state.clone();
         let run: Run = Arc::new(move |call: Call| {

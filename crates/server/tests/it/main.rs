@@ -29,6 +29,7 @@ mod statements;
 mod subscription_care;
 mod subscription_signing;
 mod subscriptions;
+mod texts;
 mod tour;
 mod traces;
 mod twins;

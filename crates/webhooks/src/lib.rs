@@ -25,6 +25,7 @@ pub mod cloudevents;
 mod commands;
 pub mod delivery;
 mod engine;
+mod erasure;
 mod error;
 mod event_type;
 mod evolution;
@@ -38,6 +39,8 @@ pub mod parsers;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;
+mod redaction;
+mod retention;
 mod sample;
 mod sealing;
 mod service;
@@ -45,15 +48,16 @@ pub mod signing;
 pub mod standing;
 mod statistics;
 mod store;
+pub mod stuck;
 mod subscription;
 pub mod window;
 mod wire;
 
-pub use api::routes;
-pub use engine::{Engine, EngineMetrics, EngineParts};
+pub use api::{privacy_routes, routes};
+pub use engine::{Engine, EngineMetrics, EngineNow, EngineParts, LaneNow, SlotsNow};
 pub use error::WebhookError;
 pub use options::Options;
-pub use service::{Backlog, Webhooks};
+pub use service::{Backlog, NodeSeen, Webhooks};
 pub use subscription::Subscription;
 
 use tidings_db::Statement;
@@ -63,13 +67,17 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         store::activity::ALL,
         store::deliveries::ALL,
+        store::erasures::ALL,
         store::event_types::ALL,
         store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,
         store::pointers::ALL,
+        store::purge::ALL,
+        store::retention::ALL,
         store::settle::ALL,
         store::statistics::ALL,
+        store::stuck::ALL,
         store::subscriptions::ALL,
         store::type_versions::ALL,
     ]

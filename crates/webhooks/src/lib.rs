@@ -20,6 +20,7 @@
 pub mod ageing;
 mod api;
 pub mod breaker;
+mod chart;
 pub mod cloudevents;
 mod commands;
 pub mod delivery;
@@ -31,6 +32,8 @@ pub mod handshake;
 pub mod headers;
 pub mod health;
 pub mod jobs;
+mod kept;
+mod log_filter;
 pub mod matching;
 mod options;
 pub mod payload_filter;
@@ -38,6 +41,7 @@ pub mod plan;
 pub mod rate;
 mod sample;
 mod sealing;
+mod search;
 mod service;
 pub mod signing;
 pub mod standing;
@@ -61,6 +65,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         store::activity::ALL,
         store::deliveries::ALL,
+        store::delivery_list::ALL,
         store::event_types::ALL,
         store::health::ALL,
         store::log::ALL,

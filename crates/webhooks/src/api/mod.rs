@@ -1,11 +1,14 @@
 //! The routes of the webhooks domain.
 
 mod asyncapi;
+mod attempts;
 mod deliveries;
 mod event_types;
 mod events;
 mod log;
+mod narrowed;
 mod options;
+mod statistics;
 mod subscriptions;
 
 use tidings_web::Routes;
@@ -16,6 +19,7 @@ use crate::service::Webhooks;
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
     let routes = options::routes(subscriptions::routes(routes));
+    let routes = statistics::routes(routes);
     let routes = asyncapi::routes(event_types::routes(routes));
     log::routes(events::routes(deliveries::routes(routes)))
 }

@@ -2,22 +2,17 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use rand::RngCore;
-use tidings_egress::{Exchange, Reply, retry_after};
+use tidings_egress::{Exchange, Phases, retry_after};
 use tidings_kernel::Timestamp;
 
 use super::Engine;
 use super::directory::Endpoint;
 use super::item::Item;
 use super::settle::Settled;
+use crate::kept::Kept;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
 use crate::wire::{Outgoing, StoredEvent};
-
-/// Headers of an answer that are kept: enough to see who answered and when to come back, and
-/// nothing that opens anything.
-const KEPT_HEADERS: &[&str] =
-    &["content-type", "content-length", "date", "server", "retry-after", "via", "x-request-id"];
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -25,11 +20,10 @@ pub(crate) struct Made {
     pub(crate) item: Item,
     pub(crate) number: u32,
     pub(crate) started_at: Timestamp,
-    pub(crate) took: Duration,
+    pub(crate) phases: Phases,
     pub(crate) outcome: Outcome,
     pub(crate) next: NextStep,
-    pub(crate) response_headers: Option<String>,
-    pub(crate) response_body: Option<Bytes>,
+    pub(crate) kept: Kept,
 }
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
@@ -58,12 +52,14 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     let exchange = send(engine, &endpoint, &item, started_at).await;
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
-    let (response_headers, response_body) = kept(&exchange);
+    // The same event at the same instant makes the same request, so that nothing is copied for
+    // what arrives.
+    let kept = Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers);
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
     engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
-    let took = exchange.phases.total;
-    Some(Made { item, number, started_at, took, outcome, next, response_headers, response_body })
+    let phases = exchange.phases;
+    Some(Made { item, number, started_at, phases, outcome, next, kept })
 }
 
 impl Made {
@@ -72,17 +68,21 @@ impl Made {
         self.number > self.item.attempts
     }
 
+    /// The whole time of the attempt.
+    pub(super) const fn took(&self) -> Duration {
+        self.phases.total
+    }
+
     /// The subscription sends nothing any more: there is nothing to attempt.
     fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
         Self {
             item,
             number: number - 1,
             started_at: now,
-            took: Duration::ZERO,
+            phases: Phases::default(),
             outcome: Outcome::Failed("not_sending"),
             next: NextStep::Gone,
-            response_headers: None,
-            response_body: None,
+            kept: Kept::default(),
         }
     }
 }
@@ -98,13 +98,17 @@ async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp)
     let Some(target) = &endpoint.target else {
         return Exchange {
             outcome: Err(tidings_egress::SendError::BlockedAddress),
-            phases: tidings_egress::Phases::default(),
+            phases: Phases::default(),
         };
     };
+    let Outgoing { headers, body } = outgoing(endpoint, item, now);
+    engine.0.egress.send(target, headers, body, endpoint.timeout).await
+}
+
+fn outgoing(endpoint: &Endpoint, item: &Item, now: Timestamp) -> Outgoing {
     let event = &item.event;
     let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
-    let Outgoing { headers, body } = endpoint.wire.outgoing(event, now);
-    engine.0.egress.send(target, headers, body, endpoint.timeout).await
+    endpoint.wire.outgoing(event, now)
 }
 
 fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
@@ -115,22 +119,6 @@ fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
         },
         Err(error) => Outcome::Failed(error.class()),
     }
-}
-
-/// What is kept of an answer. A body of a 2xx that is empty or `ok` tells nothing.
-fn kept(exchange: &Exchange) -> (Option<String>, Option<Bytes>) {
-    let Ok(Reply { status, headers, body, .. }) = &exchange.outcome else { return (None, None) };
-    if (200..300).contains(status) {
-        return (None, (!body.is_empty()).then(|| body.clone()));
-    }
-    let kept: std::collections::BTreeMap<&str, String> = KEPT_HEADERS
-        .iter()
-        .filter_map(|name| {
-            let value = headers.get(*name)?;
-            Some((*name, String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect()))
-        })
-        .collect();
-    (serde_json::to_string(&kept).ok(), (!body.is_empty()).then(|| body.clone()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "jitter spreads load; it is part of no result")]

@@ -10,6 +10,7 @@ mod options;
 mod payload_filters;
 mod publish;
 mod schemas;
+mod search;
 mod statistics;
 mod subscriptions;
 mod test_subscription;
@@ -26,11 +27,12 @@ pub(crate) use custom_types::SchemaDiff;
 pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 pub(crate) use event_types::TypeView;
-pub(crate) use log::LogEntry;
+pub(crate) use log::{LogEntry, LogFilter};
 pub(crate) use publish::Published;
 use schemas::Schemas;
 pub(crate) use schemas::sample_of;
-pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
+pub(crate) use search::{Search, Searched};
+pub(crate) use statistics::{Point, Statistics, expired_statistics, purge_statistics};
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
 };

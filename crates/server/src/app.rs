@@ -132,6 +132,7 @@ impl App {
             name,
         })
         .await?;
+        let webhooks = webhooks.with_engine(&engine);
         let leases = Leases::new(db.clone(), engine.node_id());
         let runner = by_itself(&identity, &customers).build(db.clone(), bus.clone(), leases);
         runner.declare().await?;

@@ -29,13 +29,13 @@ pub(crate) async fn pass(
     registered: Arc<Registered>,
     params: RawPathParams,
     request: Request,
-) -> Response<Bytes> {
+) -> Response<Body> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
     let response = match enter(&services, &registered, &params, request, request_id).await {
         Ok(Entered::Handler(call)) => (registered.run)(*call).await,
-        Ok(Entered::Replay(response)) => response,
-        Err(problem) => problem_response(&problem, request_id),
+        Ok(Entered::Replay(response)) => response.map(Body::from),
+        Err(problem) => problem_response(&problem, request_id).map(Body::from),
     };
     let status = response.status();
     services.metrics.record(registered.op.id, status, began.elapsed());
@@ -93,12 +93,19 @@ async fn enter(
         ctx,
         services: Arc::clone(services),
         operation: registered.op.id,
+        access: registered.op.access,
         path: Arc::new(path),
         query: Arc::from(query),
         headers: Arc::new(parts.headers),
         body,
         key,
     })))
+}
+
+/// Whether a request that was let in would be let in again: its credential may have been revoked, or
+/// lost a permission, while its answer goes on.
+pub(crate) async fn allows(call: &Call) -> Result<(), Problem> {
+    authenticate(&call.services, call.access, &call.headers).await.map(|_| ())
 }
 
 /// The tenant of a principal; the nil id for the operator, who has none.

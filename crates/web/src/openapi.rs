@@ -16,6 +16,17 @@ use crate::routes::Op;
 pub enum Part {
     /// As JSON.
     Json,
+    /// As server-sent events, whose `data` is JSON.
+    EventStream,
+}
+
+impl Part {
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::EventStream => "text/event-stream",
+        }
+    }
 }
 
 /// What an operation takes and answers, as its handler's signature says it.
@@ -24,7 +35,7 @@ pub struct Described {
     parameters: Vec<Value>,
     body: Option<Value>,
     body_is_optional: bool,
-    answer: Option<Value>,
+    answer: Option<(Part, Value)>,
     schemas: Vec<(String, Value)>,
 }
 
@@ -59,8 +70,8 @@ impl Described {
         self.body_is_optional = true;
     }
 
-    pub(crate) fn answer<T: ToSchema>(&mut self, _: Part) {
-        self.answer = Some(self.reference::<T>());
+    pub(crate) fn answer<T: ToSchema>(&mut self, part: Part) {
+        self.answer = Some((part, self.reference::<T>()));
     }
 
     pub(crate) fn paging(&mut self) {
@@ -133,9 +144,9 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
         .chain(idempotency_parameter(op))
         .collect();
     let success = match &described.answer {
-        Some(schema) => json!({
+        Some((part, schema)) => json!({
             "description": "Done.",
-            "content": {"application/json": {"schema": schema}},
+            "content": {part.media_type(): {"schema": schema}},
         }),
         None => json!({"description": "Done."}),
     };

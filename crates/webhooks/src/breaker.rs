@@ -72,6 +72,14 @@ impl Breaker {
         }
     }
 
+    /// Until when it is open, if it is; asking changes nothing.
+    pub const fn is_open_until(&self) -> Option<Timestamp> {
+        match self.state {
+            State::Open { until, .. } => Some(until),
+            State::Closed | State::HalfOpen { .. } => None,
+        }
+    }
+
     /// Whether only one probe may be under way.
     pub const fn probes(&self) -> bool {
         matches!(self.state, State::HalfOpen { .. })

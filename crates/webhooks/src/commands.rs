@@ -17,7 +17,9 @@ use crate::plan::RetryPolicy;
 use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
-pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use options::{
+    OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
+};
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -28,6 +28,7 @@ mod engine;
 mod error;
 mod event_type;
 mod evolution;
+mod explain;
 pub mod handshake;
 pub mod headers;
 pub mod health;
@@ -67,6 +68,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::deliveries::ALL,
         store::delivery_list::ALL,
         store::event_types::ALL,
+        store::explain::ALL,
         store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,

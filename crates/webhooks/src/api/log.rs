@@ -75,6 +75,16 @@ pub(crate) struct LogParams {
 }
 
 impl LogParams {
+    /// Narrowed by what a stream can be narrowed by.
+    pub(crate) fn of(
+        event_type: Option<String>,
+        subject_id: Option<String>,
+        subject_type: Option<String>,
+    ) -> Self {
+        let (occurred_after, occurred_before) = (None, None);
+        Self { event_type, subject_id, subject_type, occurred_after, occurred_before }
+    }
+
     /// The filter that is asked for, or every fault.
     pub(crate) fn filter(self) -> Result<LogFilter, Problem> {
         let mut faults = Vec::new();

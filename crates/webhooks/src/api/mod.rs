@@ -5,10 +5,12 @@ mod attempts;
 mod deliveries;
 mod event_types;
 mod events;
+mod explain;
 mod log;
 mod narrowed;
 mod options;
 mod statistics;
+mod streams;
 mod subscriptions;
 
 use tidings_web::Routes;
@@ -19,7 +21,7 @@ use crate::service::Webhooks;
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
     let routes = options::routes(subscriptions::routes(routes));
-    let routes = statistics::routes(routes);
+    let routes = streams::routes(explain::routes(statistics::routes(routes)));
     let routes = asyncapi::routes(event_types::routes(routes));
     log::routes(events::routes(deliveries::routes(routes)))
 }

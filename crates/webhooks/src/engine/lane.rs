@@ -136,6 +136,11 @@ impl Lane {
             && now.since(state.used_at) >= IDLE
     }
 
+    /// Until when the breaker is open.
+    pub(super) fn open_until(&self) -> Option<Timestamp> {
+        self.state().breaker.is_open_until()
+    }
+
     fn class(&self) -> Class {
         if self.state().standing.is_slow() { Class::Slow } else { Class::Quick }
     }

@@ -99,11 +99,21 @@ pub struct LogFilter {
 /// The events after a position, in order. A page may hold fewer rows than wanted, or none, and yet
 /// have a next one: it has looked at as many positions as it may.
 pub(crate) async fn after(
-    mut reader: Reader<'_>,
+    reader: Reader<'_>,
     tenant_id: TenantId,
     filter: &LogFilter,
     page: PageParams,
 ) -> Result<Page<LogEntry>, DbError> {
+    Ok(look(reader, tenant_id, filter, page).await?.0)
+}
+
+/// The same, with the position up to which everything was looked at.
+pub(crate) async fn look(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    filter: &LogFilter,
+    page: PageParams,
+) -> Result<(Page<LogEntry>, i64), DbError> {
     let mut position = page.after.map_or(0, |cursor| cursor.sort);
     let mut end = last_position(&mut reader, tenant_id).await?;
     if let Some(id) = filter.span.surely_before() {
@@ -131,7 +141,8 @@ pub(crate) async fn after(
     if page.next.is_none() && looked_up_to < end {
         page.next = Some(at(looked_up_to));
     }
-    Ok(page)
+    let looked_up_to = page.next.map_or(looked_up_to, |cursor| cursor.sort);
+    Ok((page, looked_up_to))
 }
 
 /// The newest position of the tenant's log; 0 where it has none.

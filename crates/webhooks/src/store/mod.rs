@@ -4,6 +4,7 @@ pub(crate) mod activity;
 pub(crate) mod deliveries;
 pub(crate) mod delivery_list;
 pub(crate) mod event_types;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod nodes;

@@ -85,23 +85,22 @@ async fn follow(client: &Client, path: &str, json: bool) -> Result<(), Failure> 
             None => client.clone(),
         };
         match resumed.events(path).await {
-            Ok(mut events) => {
-                if !events.status.is_success() {
-                    let answer = events.into_answer().await?;
-                    if !answer.status.is_server_error() {
-                        return Err(answer.text("/detail").into());
-                    }
-                    aside(format_args!("the server answers {}; trying again", answer.status));
-                } else {
-                    was_connected = true;
-                    let read = print_all(&mut events, json).await;
-                    last = events.last_id().map(str::to_owned).or(last);
-                    match read {
-                        Ok(()) => aside(format_args!("the stream has ended; going on")),
-                        Err(Read::Lost(error)) => aside(format_args!("{error}; going on")),
-                        Err(Read::Closed(failure)) => return Err(failure),
-                    }
+            Ok(mut events) if events.status.is_success() => {
+                was_connected = true;
+                let read = print_all(&mut events, json).await;
+                last = events.last_id().map(str::to_owned).or(last);
+                match read {
+                    Ok(()) => aside(format_args!("the stream has ended; going on")),
+                    Err(Read::Lost(error)) => aside(format_args!("{error}; going on")),
+                    Err(Read::Closed(failure)) => return Err(failure),
                 }
+            }
+            Ok(events) => {
+                let answer = events.into_answer().await?;
+                if !answer.status.is_server_error() {
+                    return Err(answer.text("/detail").into());
+                }
+                aside(format_args!("the server answers {}; trying again", answer.status));
             }
             // A server that never answered is more likely misspelt than away.
             Err(error) if !was_connected => return Err(error.into()),

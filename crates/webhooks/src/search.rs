@@ -55,7 +55,7 @@ fn stands_in(text: &str, word: &str) -> bool {
     text.match_indices(word).any(|(at, found)| {
         let before = text[..at].chars().next_back();
         let behind = text[at + found.len()..].chars().next();
-        let open = |neighbour: Option<char>| !neighbour.is_some_and(char::is_alphanumeric);
+        let open = |neighbour: Option<char>| neighbour.is_none_or(|c| !c.is_alphanumeric());
         open(before) && open(behind)
     })
 }

@@ -75,7 +75,9 @@ stories! {
 
     async fn an_endpoint_that_is_not_there_has_a_class_and_no_address(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let body = json!({"url": "http://127.0.0.1:1/", "events": ["customer.created"]});
+        // A port that nobody listens on any more.
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        let body = json!({"url": format!("http://{free}/"), "events": ["customer.created"]});
         let made = acme.post("/api/v1/webhooks/subscriptions", body).await;
         assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
         created(app, &acme).await;

@@ -140,16 +140,15 @@ impl DeliveryParams {
 fn statuses(text: Option<&str>, faults: &mut Vec<FieldError>) -> Vec<DeliveryStatus> {
     let mut found = Vec::new();
     for word in text.into_iter().flat_map(|text| text.split(',')) {
-        match DeliveryStatus::find(word) {
-            Some(status) => found.push(status),
-            None => {
-                let message = format!(
-                    "{word:?} is none of pending, waiting, delivered, exhausted and discarded; \
-                     several stand with commas between"
-                );
-                faults.push(FieldError::new("?status", "unknown_value", message));
-            }
+        if let Some(status) = DeliveryStatus::find(word) {
+            found.push(status);
+            continue;
         }
+        let message = format!(
+            "{word:?} is none of pending, waiting, delivered, exhausted and discarded; several \
+             stand with commas between"
+        );
+        faults.push(FieldError::new("?status", "unknown_value", message));
     }
     found
 }

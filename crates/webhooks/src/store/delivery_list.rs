@@ -12,18 +12,23 @@ use crate::store::deliveries::Delivery;
 /// Events of one object whose deliveries one page looks for.
 const EVENTS_LOOKED_AT_MAX: i64 = 200;
 
+/// What a list shows of a delivery.
+macro_rules! columns {
+    () => {
+        "id, event_id, subscription_id, origin, event_name, status, attempts, next_attempt_at, \
+         last_status, last_error, reason, created_at, updated_at"
+    };
+}
+
 /// What is left of a window: the rows that fit.
 macro_rules! narrowed {
-    ($window:literal) => {
+    ($window:expr) => {
         concat!(
-            "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-             next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM (\
-             SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-             next_attempt_at, last_status, last_error, reason, created_at, updated_at \
-             FROM deliveries WHERE tenant_id = $1 AND id >= $2 AND id <= $3 ",
+            "SELECT ",
+            columns!(),
+            " FROM ",
             $window,
-            " ORDER BY id DESC LIMIT $4) AS looked_at WHERE status IN_TEXTS($5) \
-             AND event_name >= $6 AND event_name <= $7 \
+            " WHERE status IN_TEXTS($5) AND event_name >= $6 AND event_name <= $7 \
              AND (ABSENT_UUID($8) OR subscription_id = $8) \
              AND (ABSENT_INT($9) OR event_id IN_UUIDS($10)) \
              AND (ABSENT_TEXT($11) OR last_error = $11) \
@@ -37,11 +42,17 @@ macro_rules! narrowed {
 
 tidings_db::statements! {
     /// The primary key is the window.
-    query ALL_OF_THEM = narrowed!("");
-    /// An index of those that have not arrived.
-    query NOT_DELIVERED = narrowed!("AND status <> 'delivered'");
+    query ALL_OF_THEM = narrowed!(concat!("(SELECT ", columns!(), " FROM deliveries \
+        WHERE tenant_id = $1 AND id >= $2 AND id <= $3 ORDER BY id DESC LIMIT $4) AS looked_at"));
+    /// An index of those that have not arrived, which has their ids only.
+    query NOT_DELIVERED = narrowed!("(SELECT id AS looked_at FROM deliveries \
+        WHERE tenant_id = $1 AND id >= $2 AND id <= $3 AND status <> 'delivered' \
+        ORDER BY id DESC LIMIT $4) AS looked_at_ids \
+        JOIN deliveries ON deliveries.tenant_id = $1 AND deliveries.id = looked_at");
     /// An index by subscription.
-    query OF_SUBSCRIPTION = narrowed!("AND subscription_id = $8");
+    query OF_SUBSCRIPTION = narrowed!(concat!("(SELECT ", columns!(), " FROM deliveries \
+        WHERE tenant_id = $1 AND subscription_id = $8 AND id >= $2 AND id <= $3 \
+        ORDER BY id DESC LIMIT $4) AS looked_at"));
     query ALL_OF_THEM_END = "SELECT id FROM deliveries \
         WHERE tenant_id = $1 AND id >= $2 AND id <= $3 ORDER BY id DESC LIMIT 1 OFFSET $4";
     query NOT_DELIVERED_END = "SELECT id FROM deliveries WHERE tenant_id = $1 \
@@ -93,6 +104,17 @@ impl DeliveryFilter {
         self.last_error.is_some()
             || self.last_status.is_some_and(|status| !(200..300).contains(&status))
             || (!self.statuses.is_empty() && !self.statuses.contains(&DeliveryStatus::Delivered))
+    }
+
+    /// Whether some rows of a window may not fit.
+    fn is_narrow(&self) -> bool {
+        self.event_id.is_some()
+            || self.subject_id.is_some()
+            || self.subject_kind.is_some()
+            || !self.statuses.is_empty()
+            || self.types != TypeRange::default()
+            || self.last_error.is_some()
+            || self.last_status.is_some()
     }
 
     fn words(&self) -> Vec<String> {
@@ -181,7 +203,7 @@ async fn window(
     let args = arguments(tenant_id, filter, range, (None, limit + 1));
     let rows: Vec<Delivery> = reader.rows(query, &args).await?;
     let mut page = Page::from_rows(rows, limit, cursor);
-    if page.next.is_none() {
+    if page.next.is_none() && filter.is_narrow() {
         let mut args = args![tenant_id, range.low, range.high, ROWS_LOOKED_AT_MAX - 1].to_vec();
         if filter.subscription_id.is_some() {
             args.extend(args![filter.subscription_id].to_vec());
@@ -202,7 +224,7 @@ fn arguments(
         tenant_id,
         range.low,
         range.high,
-        ROWS_LOOKED_AT_MAX,
+        if filter.is_narrow() { ROWS_LOOKED_AT_MAX } else { limit },
         filter.words().as_slice(),
         filter.types.low,
         filter.types.high,

@@ -16,6 +16,7 @@ use crate::auth::Access;
 use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
+use crate::numbered::is_paging;
 use crate::openapi::{Described, Part};
 
 /// One request that has passed the door.
@@ -57,16 +58,7 @@ impl Call {
 
     /// The version that `If-Match` names, if it is sent.
     pub fn if_match(&self) -> Result<Option<Version>, Problem> {
-        let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default().trim();
-        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-        text.parse().map(Some).map_err(|_| {
-            Problem::invalid_field(
-                "If-Match",
-                "invalid",
-                "send the number of the ETag that was read, in quotes: \"7\"",
-            )
-        })
+        if_match(&self.headers)
     }
 
     /// Refuses where `If-Match` names another version than this.
@@ -117,7 +109,7 @@ impl Call {
         let mut filters: Vec<(String, String)> = pairs(&self.query)
             .unwrap_or_default()
             .into_iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "after"))
+            .filter(|(name, _)| !is_paging(name))
             .collect();
         filters.sort();
         let path: Vec<&str> = self.path.iter().map(|(_, value)| value.as_str()).collect();
@@ -134,7 +126,8 @@ impl Call {
     pub fn list<T, V: From<T>>(&self, page: Page<T>) -> List<V> {
         let list = self.list_name();
         let next_cursor = page.next.map(|cursor| self.cursors(&list).seal(cursor));
-        List { data: page.data.into_iter().map(V::from).collect(), next_cursor }
+        let data = page.data.into_iter().map(V::from).collect();
+        List { data, next_cursor, total_count: None }
     }
 
     /// The text of a query parameter that the list's own reading leaves out.
@@ -142,6 +135,20 @@ impl Call {
         let mut values = pairs(&self.query).unwrap_or_default().into_iter();
         values.find(|(key, _)| key == name).map(|(_, value)| value)
     }
+}
+
+/// The version that `If-Match` names, in quotes or without.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+    let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    text.parse().map(Some).map_err(|_| {
+        Problem::invalid_field(
+            "If-Match",
+            "invalid",
+            "send the number of the ETag that was read, in quotes: \"7\"",
+        )
+    })
 }
 
 /// What a handler takes of a request, besides the call itself. The OpenAPI document is read off it.

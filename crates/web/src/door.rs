@@ -1,22 +1,23 @@
 //! The door: what every request passes before a handler sees it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Response};
 use tidings_kernel::{
-    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid,
+    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, TraceContext, Uuid,
 };
+use tidings_trace::{Attribute, Span, SpanKind};
 
 use crate::api::Services;
+use crate::arrival::read_body;
 use crate::auth::{Access, Principal};
 use crate::call::Call;
 use crate::idempotency::{self, Key};
 use crate::render::problem_response;
-use crate::routes::{Registered, replayed};
+use crate::routes::{Op, Registered, replayed};
 
 /// The largest credential that is looked at, in bytes.
 const CREDENTIAL_BYTES_MAX: usize = 512;
@@ -32,12 +33,27 @@ pub(crate) async fn pass(
 ) -> Response<Body> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
-    let response = match enter(&services, &registered, &params, request, request_id).await {
-        Ok(Entered::Handler(call)) => (registered.run)(*call).await,
-        Ok(Entered::Replay(response)) => response.map(Body::from),
-        Err(problem) => problem_response(&problem, request_id).map(Body::from),
+    let mut span = begin(&services, &registered.op, request.headers(), request_id);
+    let place = (request_id, span.context());
+    let response = match enter(&services, &registered, &params, request, place).await {
+        Ok(Entered::Handler(call)) => {
+            span.set(Attribute::Tenant(call.ctx.tenant_id));
+            (registered.run)(*call).await
+        }
+        Ok(Entered::Replay(response)) => {
+            services.metrics.replayed();
+            response.map(Body::from)
+        }
+        Err(problem) => {
+            services.metrics.refused(problem.kind);
+            problem_response(&problem, request_id).map(Body::from)
+        }
     };
     let status = response.status();
+    span.set(Attribute::Status(status.as_u16()));
+    if status.is_server_error() {
+        span.fail("server_error");
+    }
     services.metrics.record(registered.op.id, status, began.elapsed());
     if status.is_server_error() {
         tracing::warn!(operation = registered.op.id, %request_id, %status, "request");
@@ -45,6 +61,38 @@ pub(crate) async fn pass(
         tracing::debug!(operation = registered.op.id, %request_id, %status, "request");
     }
     response
+}
+
+/// The span of a request: the first of its trace, or the next of its caller's.
+fn begin(services: &Services, op: &Op, headers: &HeaderMap, request_id: RequestId) -> Span {
+    let caller = || {
+        let header = headers.get("traceparent")?.to_str().ok()?;
+        TraceContext::parse(header)
+    };
+    if !services.tracer.is_on() {
+        return Span::default();
+    }
+    let method = method(&op.method);
+    let name = || Cow::Owned(format!("{method} {}", op.path));
+    let mut span = services.tracer.enter(SpanKind::Server, caller(), name);
+    span.describe(|| {
+        [
+            Attribute::Method(method),
+            Attribute::Route(op.path),
+            Attribute::Operation(op.id),
+            Attribute::Request(request_id),
+        ]
+    });
+    span
+}
+
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
 }
 
 enum Entered {
@@ -57,7 +105,7 @@ async fn enter(
     registered: &Registered,
     params: &RawPathParams,
     request: Request,
-    request_id: RequestId,
+    (request_id, trace): (RequestId, Option<TraceContext>),
 ) -> Result<Entered, Problem> {
     let (parts, body) = request.into_parts();
     let principal = authenticate(services, registered.op.access, &parts.headers).await?;
@@ -75,11 +123,14 @@ async fn enter(
                 route: format!("{} {}", parts.method, parts.uri.path()),
                 text,
                 body_hash: Key::hash(query, &body),
+                slot: None,
             };
-            if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {
-                return Ok(Entered::Replay(replayed(first, request_id)));
+            match idempotency::enter(services, key).await? {
+                idempotency::Entered::Answered(first) => {
+                    return Ok(Entered::Replay(replayed(first, request_id)));
+                }
+                idempotency::Entered::First(key) => Some(key),
             }
-            Some(Arc::new(key))
         }
         None => None,
     };
@@ -87,6 +138,7 @@ async fn enter(
     let ctx = Ctx {
         livemode: principal.livemode,
         grants: principal.grants.clone(),
+        trace,
         ..services.db.ctx(request_id, tenant_of(&principal), principal.actor)
     };
     Ok(Entered::Handler(Box::new(Call {
@@ -190,7 +242,7 @@ async fn target(
 }
 
 /// `Authorization: Bearer …` or `X-API-Key: …`; both only where they say the same.
-fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthenticated, detail);
     let text = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -221,53 +273,6 @@ fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
         Some(_) => Err(refused("the credential is not known")),
         None => Err(refused("send Authorization: Bearer <key>, or X-API-Key: <key>")),
     }
-}
-
-async fn read_body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            ProblemKind::PayloadTooLarge,
-            format!("the body is larger than {most} bytes, which is all that this takes"),
-        )
-    };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most as u64) {
-        // Read on for a while without keeping it: a caller that still writes would otherwise see a
-        // broken connection instead of the answer.
-        let mut rest = Limited::new(body, most.saturating_mul(4));
-        while let Some(Ok(_)) = rest.frame().await {}
-        return Err(too_large());
-    }
-    let bytes = Limited::new(body, most).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            too_large()
-        } else {
-            Problem::new(ProblemKind::Malformed, "the body ended before it was complete")
-        }
-    })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() {
-        check_media_type(headers)?;
-    }
-    Ok(bytes)
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let coded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let json = essence.eq_ignore_ascii_case("application/json")
-        || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"));
-    if json && !coded {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemKind::UnsupportedMediaType,
-        "send the body as Content-Type: application/json, without a content coding",
-    ))
 }
 
 fn idempotency_key(headers: &HeaderMap, principal: &Principal) -> Result<Option<String>, Problem> {

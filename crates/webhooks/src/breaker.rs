@@ -72,11 +72,11 @@ impl Breaker {
         }
     }
 
-    /// Until when it is open, if it is; asking changes nothing.
-    pub const fn is_open_until(&self) -> Option<Timestamp> {
+    /// Until when nothing is sent, for whoever only looks.
+    pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
         match self.state {
-            State::Open { until, .. } => Some(until),
-            State::Closed | State::HalfOpen { .. } => None,
+            State::Open { until, .. } if now < until => Some(until),
+            State::Open { .. } | State::Closed | State::HalfOpen { .. } => None,
         }
     }
 

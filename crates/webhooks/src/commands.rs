@@ -1,6 +1,7 @@
 //! What callers send.
 
 mod options;
+mod privacy;
 
 use std::collections::BTreeMap;
 
@@ -14,12 +15,15 @@ use crate::headers;
 use crate::options::{check_filter, check_profiles};
 use crate::payload_filter::Clause;
 use crate::plan::RetryPolicy;
+use crate::redaction;
 use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
 pub(crate) use options::{
     OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
 };
+pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use privacy::{RequestErasure, UpdateRetention};
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -52,6 +56,10 @@ pub struct CreateSubscription {
     /// How bodies are laid out; `standard` unless told.
     #[serde(default)]
     pub format: Format,
+    /// What not to send: JSON pointers below `/data` or `/custom_metadata`, where `*` stands for
+    /// every name. The values arrive as `null`.
+    #[serde(default)]
+    pub redact: Vec<String>,
     /// Whether the endpoint must consent, by the handshake of CloudEvents, before anything is sent.
     #[serde(default)]
     pub handshake: bool,
@@ -91,6 +99,8 @@ pub struct UpdateSubscription {
     pub signature_profiles: Option<Vec<ProfileUse>>,
     /// How bodies are laid out.
     pub format: Option<Format>,
+    /// What not to send of the events that happen from now on; it replaces what was there.
+    pub redact: Option<Vec<String>>,
     /// Whether the endpoint must consent before anything is sent.
     pub handshake: Option<bool>,
     /// Your own notes; they replace all that were there.
@@ -250,6 +260,7 @@ impl CreateSubscription {
         timeout(self.timeout_seconds, errors);
         metadata("/custom_metadata", &self.custom_metadata, errors);
         check_filter(self.payload_filter.as_ref(), errors);
+        redaction::check(&self.redact, errors);
         check_profiles(&self.signature_profiles, &[], now, errors);
         rate(self.rate_per_second, errors);
         let ordering = ordering(self.ordering.as_deref(), errors).unwrap_or_default();
@@ -279,6 +290,9 @@ impl UpdateSubscription {
         }
         if let Patch::Set(clause) = &self.payload_filter {
             check_filter(Some(clause), errors);
+        }
+        if let Some(pointers) = &self.redact {
+            redaction::check(pointers, errors);
         }
         if let Some(profiles) = &self.signature_profiles {
             check_profiles(profiles, &current.options.signature_profiles, now, errors);

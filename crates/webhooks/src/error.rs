@@ -63,8 +63,8 @@ impl From<WebhookError> for Problem {
             | WebhookError::NoHandshake
             | WebhookError::NotConsented(_)
             | WebhookError::Moved
-            | WebhookError::NotEnded
-            | WebhookError::PayloadGone => Self::new(ProblemKind::InvalidTransition, text),
+            | WebhookError::NotEnded => Self::new(ProblemKind::InvalidTransition, text),
+            WebhookError::PayloadGone => Self::new(ProblemKind::PayloadGone, text),
             WebhookError::TooManySubscriptions | WebhookError::TooManyTypes => {
                 Self::new(ProblemKind::LimitReached, text)
             }

@@ -27,6 +27,8 @@ pub(crate) struct EventFacts {
 /// What is known of the pair of event and subscription.
 #[derive(Debug, Default)]
 pub(crate) struct PairFacts {
+    /// Whether the subscription's making stands behind the event in the log.
+    pub(crate) made_later: bool,
     /// The newest delivery of the pair.
     pub(crate) delivery: Option<Delivery>,
     /// Until when this node leaves the endpoint alone.
@@ -119,7 +121,7 @@ pub(crate) fn explain(
 ) -> Explained {
     match &pair.delivery {
         Some(delivery) => of_delivery(delivery, subscription, pair, now),
-        None => without_delivery(event, subscription),
+        None => without_delivery(event, subscription, pair.made_later),
     }
 }
 
@@ -146,6 +148,7 @@ fn of_delivery(
         DeliveryStatus::Discarded => {
             let why = match delivery.reason.as_deref() {
                 Some("gone") => "the endpoint answered 410, which says that it is no more",
+                Some("erased") => "the event was erased",
                 Some("not_sending") => "the subscription sent no more when its turn came",
                 _ => "there was no use in trying",
             };
@@ -215,7 +218,11 @@ fn last_failure(delivery: &Delivery) -> String {
     }
 }
 
-fn without_delivery(event: &EventFacts, subscription: &Subscription) -> Explained {
+fn without_delivery(
+    event: &EventFacts,
+    subscription: &Subscription,
+    made_later: bool,
+) -> Explained {
     let type_of = &event.text;
     if !event.is_public {
         let reason = format!("{type_of} is internal: it is in the log and delivered to nobody");
@@ -229,7 +236,7 @@ fn without_delivery(event: &EventFacts, subscription: &Subscription) -> Explaine
         let reason = "a test goes to the one endpoint that is tested";
         return Explained::new(Verdict::SentToOneEndpoint, None, reason);
     }
-    if subscription.created_at > event.occurred_at {
+    if made_later {
         let at = Some(subscription.created_at);
         let reason = "the subscription was made after the event; a subscription gets what happens \
                       after it";

@@ -1,5 +1,7 @@
 //! What the webhooks domain does by itself.
 
+mod privacy;
+
 use std::time::Duration;
 
 use tidings_db::{UnitFuture, UnitOfWork};
@@ -7,6 +9,8 @@ use tidings_jobs::{LoggedEvent, ReactionHandler, Sweep, SweepItem};
 use tidings_kernel::{Problem, Uuid, WebhookSubscriptionId};
 
 use crate::service;
+
+pub use privacy::{ErasePeople, EraseSubject, finish_erasures, retention};
 
 /// Counts what fired, by type: what the catalog shows. Exact, because the count and the cursor are
 /// written together.

@@ -8,6 +8,7 @@ use tidings_kernel::Timestamp;
 
 use crate::cloudevents::{Format, Head};
 use crate::handshake::ORIGIN_HEADER;
+use crate::redaction::Redactions;
 use crate::signing::profiles::{Signatures, Signed};
 
 /// The header of what somebody asked to be sent as a test.
@@ -19,6 +20,8 @@ pub(crate) struct Wire {
     /// The headers that every request has.
     pub(crate) headers: HeaderMap,
     pub(crate) format: Format,
+    /// What it does not get of events; most get everything.
+    pub(crate) redactions: Option<Redactions>,
     pub(crate) signatures: Signatures,
     /// By which name the endpoint consented to hear from us.
     pub(crate) origin: Option<HeaderValue>,
@@ -54,17 +57,21 @@ impl Wire {
         // A test may show another type in its body than the log does.
         let head = (is_test || self.format != Format::Standard).then(|| Head::of(event.body));
         let head = head.flatten();
+        let stored = match &self.redactions {
+            Some(redactions) => Bytes::from(redactions.apply(event.body).into_owned()),
+            None => event.body.clone(),
+        };
         let body = match (self.format, &head) {
             (Format::CloudeventsBinary, Some(head)) => {
                 head.binary(&mut headers);
-                event.body.clone()
+                stored
             }
             (Format::CloudeventsStructured, Some(head)) => {
                 // Every stored body is an envelope, so there is always a head around it.
-                head.structured(event.body, &mut headers).unwrap_or_else(|| event.body.clone())
+                head.structured(&stored, &mut headers).unwrap_or(stored)
             }
             (Format::Standard | Format::CloudeventsBinary | Format::CloudeventsStructured, _) => {
-                event.body.clone()
+                stored
             }
         };
         let event_type = head.as_ref().map_or(event.name, |head| &head.event_type);
@@ -86,7 +93,7 @@ mod tests {
         let secret = SigningSecret::parse(SECRET).unwrap();
         let keys = Keys { current: &secret, previous: None, ed25519: None };
         let signatures = Signatures::new(keys, Vec::new());
-        Wire { headers: HeaderMap::new(), format, signatures, origin: None }
+        Wire { headers: HeaderMap::new(), format, redactions: None, signatures, origin: None }
     }
 
     fn at(seconds: i64) -> Timestamp {

@@ -8,7 +8,7 @@ use tidings_web::{Access, Answer, Body, Call, List, Op, Path, Query, Routes};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::commands::PreviewSubscription;
-use crate::service::{Difference, Explanation, Preview, Webhooks};
+use crate::service::{Difference, Explanation, Previewed, Webhooks};
 
 /// What came of an event for one subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -110,9 +110,9 @@ pub(crate) struct PreviewView {
     pub(crate) no_longer: DifferenceView,
 }
 
-impl From<Preview> for PreviewView {
-    fn from(preview: Preview) -> Self {
-        let Preview { looked_at, payload_gone, matches_now, would_match, newly, no_longer } =
+impl From<Previewed> for PreviewView {
+    fn from(preview: Previewed) -> Self {
+        let Previewed { looked_at, payload_gone, matches_now, would_match, newly, no_longer } =
             preview;
         Self {
             looked_at,

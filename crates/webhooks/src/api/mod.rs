@@ -3,12 +3,14 @@
 mod asyncapi;
 mod attempts;
 mod deliveries;
+mod erasures;
 mod event_types;
 mod events;
 mod explain;
 mod log;
 mod narrowed;
 mod options;
+mod retention;
 mod statistics;
 mod streams;
 mod subscriptions;
@@ -16,6 +18,11 @@ mod subscriptions;
 use tidings_web::Routes;
 
 use crate::service::Webhooks;
+
+/// The routes of retention and erasure, which reach over every domain's events.
+pub fn privacy_routes(webhooks: &Webhooks) -> Routes<Webhooks> {
+    erasures::routes(retention::routes(Routes::new("privacy", webhooks.clone())))
+}
 
 /// The routes of the webhooks domain.
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {

@@ -61,6 +61,8 @@ pub(crate) struct SubscriptionView {
     pub(crate) public_key: Option<String>,
     /// How bodies are laid out.
     pub(crate) format: Format,
+    /// What it does not get: these values arrive as `null`.
+    pub(crate) redact: Vec<String>,
     /// Whether the endpoint must consent before anything is sent.
     pub(crate) handshake: bool,
     /// When it consented.
@@ -80,6 +82,7 @@ impl From<Subscription> for SubscriptionView {
         let (status, is_active) = (subscription.status(), subscription.sends());
         let names = subscription.header_names.into_iter();
         let options = subscription.options;
+        let redact = options.redact().to_vec();
         let (disabled_at, disabled_reason) =
             subscription.disabled.map(|disabled| (disabled.at, disabled.reason)).unzip();
         Self {
@@ -100,6 +103,7 @@ impl From<Subscription> for SubscriptionView {
             payload_filter: options.payload_filter,
             signature_profiles: options.signature_profiles,
             public_key: options.public_key,
+            redact,
             format: options.format,
             handshake: options.handshake,
             consented_at: options.consented_at,

@@ -1,10 +1,14 @@
 //! One attempt: sign, send, and decide what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderValue;
 use rand::RngCore;
+use tidings_db::DbError;
 use tidings_egress::{Exchange, Phases, retry_after};
-use tidings_kernel::Timestamp;
+use tidings_kernel::{Timestamp, TraceContext};
+use tidings_trace::{Attribute, Span, SpanKind};
 
 use super::Engine;
 use super::directory::Endpoint;
@@ -24,11 +28,13 @@ pub(crate) struct Made {
     pub(crate) outcome: Outcome,
     pub(crate) next: NextStep,
     pub(crate) kept: Kept,
+    /// Ends when the outcome is durable.
+    pub(crate) _settling: Span,
 }
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.incarnation != engine.incarnation() {
+    if item.holder != engine.node_id() {
         // Another node has it: what this one held was given away when it was fenced.
         return None;
     }
@@ -36,8 +42,8 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         put_off(engine, item).await;
         return None;
     }
-    let directory = match engine.0.directory.get(item.tenant_id).await {
-        Ok(directory) => directory,
+    let endpoint = match endpoint(engine, &item).await {
+        Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item).await;
@@ -45,21 +51,33 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let Some(endpoint) = directory.endpoint(item.subscription_id) else {
-        return Some(Made::discarded(item, number, engine.0.db.now()));
+    let Some(endpoint) = endpoint else {
+        return Some(Made::discarded(item, engine.0.db.now(), "not_sending"));
     };
+    if is_erased(engine, &item) {
+        return Some(Made::discarded(item, engine.0.db.now(), "erased"));
+    }
     let started_at = engine.0.db.now();
-    let exchange = send(engine, &endpoint, &item, started_at).await;
+    let mut span = begin(engine, &item, number);
+    let exchange = send(engine, &endpoint, &item, (started_at, span.context())).await;
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
-    // The same event at the same instant makes the same request, so that nothing is copied for
-    // what arrives.
-    let kept = Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers);
+    // What came back may repeat what was sent, which may have been erased meanwhile.
+    let kept = if is_erased(engine, &item) {
+        Kept::default()
+    } else {
+        // The same event at the same instant makes the same request, so that nothing is copied for
+        // what arrives.
+        Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers)
+    };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
-    engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
+    engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
+    describe(&mut span, outcome, &exchange.phases);
+    let settling = engine.0.tracer.step(SpanKind::Internal, span.context(), "settle");
+    drop(span);
     let phases = exchange.phases;
-    Some(Made { item, number, started_at, phases, outcome, next, kept })
+    Some(Made { item, number, started_at, phases, outcome, next, kept, _settling: settling })
 }
 
 impl Made {
@@ -73,18 +91,35 @@ impl Made {
         self.phases.total
     }
 
-    /// The subscription sends nothing any more: there is nothing to attempt.
-    fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
+    /// There is nothing to attempt: the subscription sends no more, or the event was erased.
+    pub(super) fn discarded(item: Item, now: Timestamp, why: &'static str) -> Self {
         Self {
+            number: item.attempts,
             item,
-            number: number - 1,
             started_at: now,
             phases: Phases::default(),
-            outcome: Outcome::Failed("not_sending"),
+            outcome: Outcome::Failed(why),
             next: NextStep::Gone,
             kept: Kept::default(),
+            _settling: Span::default(),
         }
     }
+}
+
+fn is_erased(engine: &Engine, item: &Item) -> bool {
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+}
+
+/// Where the item goes. That nobody wants it is asked of the database: what is in memory may be
+/// older than the subscription.
+async fn endpoint(engine: &Engine, item: &Item) -> Result<Option<Arc<Endpoint>>, DbError> {
+    let directory = &engine.0.directory;
+    let known = directory.get(item.tenant_id).await?.endpoint(item.subscription_id);
+    if known.is_some() || !engine.0.db.is_shared() {
+        return Ok(known);
+    }
+    directory.refresh(&[item.tenant_id]).await?;
+    Ok(directory.get(item.tenant_id).await?.endpoint(item.subscription_id))
 }
 
 /// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
@@ -94,14 +129,69 @@ async fn put_off(engine: &Engine, item: Item) {
     engine.settle(Settled::Parked(item, now)).await;
 }
 
-async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp) -> Exchange {
+/// The step of an attempt. A retry that comes from the database begins a trace of its own; the ids
+/// of event and delivery tell which belong together.
+fn begin(engine: &Engine, item: &Item, number: u32) -> Span {
+    let tracer = &engine.0.tracer;
+    let mut span = match item.event.trace {
+        Some(_) => tracer.step(SpanKind::Client, item.event.trace, "attempt"),
+        None if item.stored => tracer.enter(SpanKind::Client, None, || "attempt".into()),
+        None => Span::default(),
+    };
+    span.describe(|| {
+        [
+            Attribute::Tenant(item.tenant_id),
+            Attribute::Event(item.event.event_id),
+            Attribute::Delivery(item.delivery_id),
+            Attribute::Subscription(item.subscription_id),
+            Attribute::Attempt(number),
+        ]
+    });
+    if item.stored {
+        span.set(Attribute::Recovered);
+    }
+    span
+}
+
+/// What came of it. Never the URL, which can hold a token, nor anything of the answer but its status.
+fn describe(span: &mut Span, outcome: Outcome, phases: &Phases) {
+    match outcome {
+        Outcome::Status { status, .. } => {
+            span.set(Attribute::Status(status));
+            if !(200..300).contains(&status) {
+                span.fail(outcome.class());
+            }
+        }
+        Outcome::Failed(class) => span.fail(class),
+    }
+    let took = [
+        phases.dns.map(Attribute::Dns),
+        phases.connect.map(Attribute::Connect),
+        phases.tls.map(Attribute::Tls),
+        phases.first_byte.map(Attribute::FirstByte),
+    ];
+    took.into_iter().flatten().for_each(|attribute| span.set(attribute));
+}
+
+async fn send(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    item: &Item,
+    (now, trace): (Timestamp, Option<TraceContext>),
+) -> Exchange {
     let Some(target) = &endpoint.target else {
         return Exchange {
             outcome: Err(tidings_egress::SendError::BlockedAddress),
             phases: Phases::default(),
         };
     };
-    let Outgoing { headers, body } = outgoing(endpoint, item, now);
+    let Outgoing { mut headers, body } = outgoing(endpoint, item, now);
+    if let Some(trace) = trace.filter(|_| engine.0.tracer.propagates())
+        && let Ok(value) = HeaderValue::try_from(trace.header())
+    {
+        // One that the subscription sets itself stands.
+        headers.entry("traceparent").or_insert(value);
+    }
     engine.0.egress.send(target, headers, body, endpoint.timeout).await
 }
 

@@ -14,17 +14,20 @@ mod directory;
 mod dispatch;
 mod due;
 mod ended;
+mod erased;
 mod in_hand;
 mod item;
 mod lane;
 mod membership;
 mod metrics;
+mod outcomes;
 mod recover;
 mod settle;
 mod shares;
+mod standing_now;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
@@ -34,17 +37,20 @@ use tidings_events::{CommittedEvent, Visibility};
 use tidings_kernel::{
     EventId, Kind, NodeId, SubscriptionKind, Timestamp, WebhookSubscriptionId, limits,
 };
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tokio::sync::mpsc;
 
 pub(crate) use directory::Directory;
+use erased::Erased;
 use in_hand::InHand;
 use item::Item;
 pub(crate) use item::{MANUAL, Order, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
-use settle::Settled;
+use outcomes::Queued;
 use shares::Shares;
+pub use standing_now::{EngineNow, LaneNow, SlotsNow};
 
 /// Attempts that are under way at once, over all endpoints.
 const IN_FLIGHT_MAX: usize = 512;
@@ -56,10 +62,11 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) directory: Directory,
     pub(crate) metrics: EngineMetrics,
+    pub(crate) tracer: Tracer,
     /// What is under way in memory: what a drain, and a test, waits for.
     pub(crate) activity: Activity,
     inbox: mpsc::Sender<Inbound>,
-    outcomes: mpsc::Sender<Settled>,
+    outcomes: mpsc::Sender<Queued>,
     lanes: Mutex<HashMap<WebhookSubscriptionId, Arc<Lane>>>,
     /// Events whose pointer this process works on, so that recovery does not take them again.
     events: Mutex<HashSet<EventId>>,
@@ -68,9 +75,11 @@ pub(crate) struct Inner {
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
+    /// Subjects of which nothing is sent any more.
+    erased: Erased,
+    /// The node that this process is. It is another one after it was fenced, and what it began as the
+    /// one before then settles nothing any more.
     node: RwLock<NodeId>,
-    /// Grows when this node was fenced: what began before then settles nothing any more.
-    incarnation: AtomicU64,
     lease: membership::Lease,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
@@ -96,7 +105,7 @@ impl std::fmt::Debug for Engine {
 /// The receiving ends of the engine's queues, held by its loops.
 struct Queues {
     inbox: mpsc::Receiver<Inbound>,
-    outcomes: mpsc::Receiver<Settled>,
+    outcomes: mpsc::Receiver<Queued>,
 }
 
 /// What the engine is built from.
@@ -114,12 +123,14 @@ pub struct EngineParts {
     pub tasks: Tasks,
     /// How this process calls itself, for `doctor`.
     pub name: String,
+    /// Records what belongs to a trace.
+    pub tracer: Tracer,
 }
 
 impl Engine {
     /// Joins the nodes of the database, takes up what is pending, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, DbError> {
-        let EngineParts { db, vault, egress, bus, tasks, name } = parts;
+        let EngineParts { db, vault, egress, bus, tasks, name, tracer } = parts;
         let (inbox, inbox_end) = mpsc::channel(limits::ENGINE_QUEUE_MAX);
         let (outcomes, outcomes_end) = mpsc::channel(4 * limits::SETTLE_BATCH_MAX);
         let node_id = membership::join(&db, &name).await?;
@@ -131,6 +142,7 @@ impl Engine {
             bus,
             tasks,
             metrics: EngineMetrics::default(),
+            tracer,
             activity: Activity::default(),
             inbox,
             outcomes,
@@ -139,8 +151,8 @@ impl Engine {
             deliveries: Mutex::default(),
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
+            erased: Erased::default(),
             node: RwLock::new(node_id),
-            incarnation: AtomicU64::new(0),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -161,7 +173,7 @@ impl Engine {
         });
         let engine = self.clone();
         tasks.supervise("settle", move |pulse| {
-            settle::run(engine.clone(), Arc::clone(&outcomes), pulse)
+            outcomes::run(engine.clone(), Arc::clone(&outcomes), pulse)
         });
         let engine = self.clone();
         tasks.supervise("due", move |pulse| due::run(engine.clone(), pulse));
@@ -178,10 +190,6 @@ impl Engine {
     /// The node that this process is at present.
     pub fn node_id(&self) -> NodeId {
         *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation.load(Ordering::Acquire)
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<WebhookSubscriptionId, Arc<Lane>>> {
@@ -219,7 +227,7 @@ impl Engine {
     /// Until when this node leaves an endpoint alone.
     pub(crate) fn left_alone_until(&self, id: WebhookSubscriptionId) -> Option<Timestamp> {
         let lane = self.lanes().get(&id).map(Arc::clone)?;
-        lane.open_until()
+        lane.now(self.0.db.now()).open_until
     }
 
     /// Puts an item into its endpoint's lane.
@@ -279,6 +287,10 @@ impl Engine {
     /// Into the inbox, or, where memory is full, left to the pointer in the database.
     fn hand_over(&self, event: CommittedEvent) {
         let event_id = event.event_id;
+        if event.holder != self.node_id().uuid() {
+            // It was written as the node that this process was: others take its pointer.
+            return;
+        }
         if !self.has_room() || !self.events().insert(event_id) {
             self.0.overflowed.store(true, Ordering::Release);
             return;

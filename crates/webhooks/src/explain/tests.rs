@@ -127,7 +127,6 @@ fn what_has_none_is_told_by_the_first_reason_that_decides() {
         (EventFacts { is_public: false, ..created() }, sub(), Verdict::InternalEvent, None),
         (EventFacts { name: None, ..created() }, sub(), Verdict::TypeGone, None),
         (event(EventType::WebhookTest), sub(), Verdict::SentToOneEndpoint, None),
-        (created(), Subscription { created_at: at(16), ..sub() }, Verdict::CreatedLater, Some(16)),
         (event(EventType::WebhookDeliveryExhausted), sub(), Verdict::TypeNotSubscribed, None),
         (
             created(),
@@ -156,6 +155,16 @@ fn what_has_none_is_told_by_the_first_reason_that_decides() {
         let told = explain(&event, &subscription, &PairFacts::default(), at(40));
         assert_eq!((told.verdict, told.at), (verdict, when.map(at)), "{event:?}");
         assert_eq!(told.clause.is_some(), verdict == Verdict::FilteredOut);
+    }
+}
+
+#[test]
+fn what_was_made_later_gets_nothing_whatever_it_wants() {
+    let later = PairFacts { made_later: true, ..PairFacts::default() };
+    let deaf = Subscription { events: vec!["custom.*".to_owned()], ..subscription() };
+    for subscription in [subscription(), deaf] {
+        let told = explain(&event(EventType::CustomerCreated), &subscription, &later, at(40));
+        assert_eq!((told.verdict, told.at), (Verdict::CreatedLater, Some(at(10))));
     }
 }
 

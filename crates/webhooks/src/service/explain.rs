@@ -9,6 +9,7 @@ use crate::service::Webhooks;
 use crate::store::delivery_list::{self, DeliveryFilter};
 use crate::store::explain::{self as facts, FatedEvent};
 use crate::store::pointers::event_name;
+use crate::store::subscriptions;
 use crate::subscription::{DeliveryOrder, Subscription};
 
 /// What came of an event for one subscription.
@@ -29,13 +30,15 @@ impl Webhooks {
         (id, only): (EventId, Option<WebhookSubscriptionId>),
         page: PageParams,
     ) -> Result<Page<Explanation>, WebhookError> {
-        let (event, found) = {
+        let (event, found, made) = {
             let mut session = self.db.read(tenant_id).await?;
             let event = facts::event(session.reader(), tenant_id, id).await?;
             let event = event.ok_or(WebhookError::NotFound)?;
             let at = (event.occurred_at, only);
             let found = facts::subscriptions(session.reader(), tenant_id, at, page).await?;
-            (event, found)
+            let ids: Vec<_> = found.data.iter().map(|subscription| subscription.id).collect();
+            let made = subscriptions::made_at_seq(session.reader(), tenant_id, &ids).await?;
+            (event, found, made)
         };
         if only.is_some() && found.data.is_empty() {
             return Err(WebhookError::NotFound);
@@ -50,7 +53,9 @@ impl Webhooks {
         };
         let mut data = Vec::with_capacity(found.data.len());
         for subscription in found.data {
+            let made_later = made.get(&subscription.id).is_some_and(|seq| *seq >= event.seq);
             let pair = self.pair(tenant_id, (id, &event), &subscription).await?;
+            let pair = PairFacts { made_later, ..pair };
             let explained = explain(&told, &subscription, &pair, self.db.now());
             let Subscription { id, url, .. } = subscription;
             data.push(Explanation { subscription_id: id, url, pair, explained });
@@ -82,6 +87,6 @@ impl Webhooks {
         };
         let engine = self.engine.as_ref();
         let left_alone_until = engine.and_then(|engine| engine.left_alone_until(subscription.id));
-        Ok(PairFacts { delivery, left_alone_until, waits_for })
+        Ok(PairFacts { delivery, left_alone_until, waits_for, made_later: false })
     }
 }

@@ -23,7 +23,7 @@ const NAMED_MAX: usize = 10;
 
 /// What a change would have made of the last events.
 #[derive(Debug, Default)]
-pub(crate) struct Preview {
+pub(crate) struct Previewed {
     /// Delivered events that were looked at.
     pub(crate) looked_at: usize,
     /// Those whose payload is kept no longer, which a payload filter cannot judge.
@@ -77,7 +77,7 @@ impl Webhooks {
         tenant_id: TenantId,
         id: WebhookSubscriptionId,
         input: PreviewSubscription,
-    ) -> Result<Preview, WebhookError> {
+    ) -> Result<Previewed, WebhookError> {
         let current = self.get_subscription(tenant_id, id).await?;
         let mut errors = Vec::new();
         let events = match &input.events {
@@ -101,8 +101,8 @@ impl Webhooks {
         tenant_id: TenantId,
         now: &Choice,
         then: &Choice,
-    ) -> Result<Preview, WebhookError> {
-        let mut preview = Preview::default();
+    ) -> Result<Previewed, WebhookError> {
+        let mut preview = Previewed::default();
         let mut position = i64::MAX;
         for _ in 0..CHUNKS_MAX {
             let chunk = {
@@ -122,7 +122,7 @@ impl Webhooks {
     }
 }
 
-impl Preview {
+impl Previewed {
     fn count(&mut self, entry: &LogEntry, now: &Choice, then: &Choice) {
         self.looked_at += 1;
         let body = entry.body.as_ref().map(|body| ReadBody::of(body));

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tidings_db::{Reader, UnitOfWork};
 use tidings_kernel::{
-    FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Version, WebhookSubscriptionId,
-    limits,
+    FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Timestamp, Version,
+    WebhookSubscriptionId, limits,
 };
 
 use crate::commands::{
@@ -97,7 +97,7 @@ impl Webhooks {
         }
         refuse(errors)?;
         let now = work.now();
-        let mut next = self.merge(&current, input, (events, words));
+        let mut next = self.merge((&current, now), input, (events, words));
         self.fit_key_pair(&mut next);
         heed(&mut next, asked, now);
         match current.update(next, now) {
@@ -108,7 +108,7 @@ impl Webhooks {
 
     fn merge(
         &self,
-        current: &Subscription,
+        (current, now): (&Subscription, Timestamp),
         input: UpdateSubscription,
         (events, (retry_policy, ordering)): (
             Vec<String>,
@@ -116,7 +116,7 @@ impl Webhooks {
         ),
     ) -> Subscription {
         let mut next = current.clone();
-        change_options(&mut next.options, current, &input);
+        change_options(&mut next.options, (current, now), &input);
         next.events = events;
         next.url = input.url.unwrap_or(next.url);
         next.description = input.description.over(next.description);

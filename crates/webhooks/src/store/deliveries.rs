@@ -26,7 +26,7 @@ tidings_db::statements! {
         d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body \
         FROM deliveries d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
-        JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
+        LEFT JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE d.next_attempt_at <= $1 AND (d.node_id = $2 OR $3) \
         AND (d.order_key IS NULL OR (NOT EXISTS (SELECT 1 FROM deliveries b \
             WHERE b.tenant_id = d.tenant_id AND b.subscription_id = d.subscription_id \
@@ -41,6 +41,8 @@ tidings_db::statements! {
         WHERE next_attempt_at > $1";
     across query COUNT_WAITING = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
         WHERE next_attempt_at IS NOT NULL";
+    across query COUNT_DUE = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
+        WHERE next_attempt_at <= $1";
 }
 
 /// A delivery.
@@ -152,7 +154,8 @@ pub(crate) struct DueDelivery {
     pub(crate) created_at: Timestamp,
     pub(crate) order: Option<Order>,
     pub(crate) priority: Priority,
-    pub(crate) body: Bytes,
+    /// None where it was erased.
+    pub(crate) body: Option<Bytes>,
 }
 
 impl FromRow for DueDelivery {
@@ -235,5 +238,14 @@ pub(crate) async fn count_waiting(
     mut reader: Reader<'_>,
 ) -> Result<(i64, Option<Timestamp>), DbError> {
     let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_WAITING, &[]).await?;
+    row.ok_or(DbError::Decode { column: 0 })
+}
+
+/// How many deliveries are due, and since when the first is.
+pub(crate) async fn count_due(
+    mut reader: Reader<'_>,
+    now: Timestamp,
+) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_DUE, args![now]).await?;
     row.ok_or(DbError::Decode { column: 0 })
 }

@@ -10,7 +10,7 @@ use crate::subscription::Subscription;
 
 tidings_db::statements! {
     query EVENT = "SELECT e.name, e.visibility, e.occurred_at, e.subject_id, e.subject_version, \
-        q.event_id, p.body FROM events e \
+        q.event_id, p.body, e.seq FROM events e \
         LEFT JOIN dispatch q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
         LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
         WHERE e.tenant_id = $1 AND e.id = $2";
@@ -37,6 +37,8 @@ pub(crate) struct FatedEvent {
     /// Whether it still waits to be fanned out.
     pub(crate) is_undispatched: bool,
     pub(crate) body: Option<Bytes>,
+    /// Its place in the log as it was written.
+    pub(crate) seq: i64,
 }
 
 impl FromRow for FatedEvent {
@@ -48,6 +50,7 @@ impl FromRow for FatedEvent {
             subject: (row.take()?, row.take()?),
             is_undispatched: row.take::<Option<EventId>>()?.is_some(),
             body: row.take()?,
+            seq: row.take()?,
         })
     }
 }

@@ -133,6 +133,7 @@ impl App {
             tracer: tracer.clone(),
         })
         .await?;
+        let webhooks = webhooks.with_engine(&engine);
         let leases = Leases::new(db.clone(), engine.node_id());
         let by_itself = by_itself(&identity, &customers, &webhooks);
         let reactions = by_itself.reaction_names();

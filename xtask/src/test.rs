@@ -14,6 +14,7 @@ const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut interrupts = Interrupts::listen()?;
     machine::provide_c_compiler()?;
+    machine::provide_curl()?;
     let database = Database::provide()?;
     let mut runner = workspace::cargo();
     runner

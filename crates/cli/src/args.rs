@@ -1,4 +1,5 @@
-//! The command line. Every setting is also a `TIDINGS_…` variable and a field of the TOML file.
+//! The command line. Every setting is also a `TIDINGS_…` variable, and but for the two keys a field of
+//! the TOML file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -11,6 +12,7 @@ use tidings_server::Settings;
 use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
 use crate::sign::SignArgs;
+use crate::tail::TailArgs;
 use crate::trigger::TriggerArgs;
 use crate::verify::VerifyArgs;
 
@@ -18,9 +20,9 @@ use crate::verify::VerifyArgs;
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version)]
 pub(crate) struct Args {
-    /// What is logged: a level, or `target=level` pairs.
-    #[arg(long, env = "TIDINGS_LOG", default_value = "info", global = true)]
-    pub(crate) log: String,
+    /// What is logged: a level, or `target=level` pairs [default: info]
+    #[arg(long, env = "TIDINGS_LOG", global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Logs as JSON, a line each.
     #[arg(
         long, env = "TIDINGS_LOG_JSON", global = true, value_name = "true|false",
@@ -84,10 +86,12 @@ pub(crate) enum EventsCommand {
         /// The name: customer.created
         event_type: String,
     },
+    /// Follow a tenant's events as they happen.
+    Tail(TailArgs),
 }
 
 /// Where things lie.
-#[derive(Debug, ClapArgs)]
+#[derive(ClapArgs)]
 pub(crate) struct SettingsArgs {
     /// A TOML file with the same settings, below flags and variables.
     #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
@@ -144,17 +148,19 @@ pub(crate) struct SettingsArgs {
     root_key_file: Option<PathBuf>,
 }
 
+/// Nothing of it, for the keys are among it.
+impl std::fmt::Debug for SettingsArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SettingsArgs(..)")
+    }
+}
+
 impl SettingsArgs {
     /// Flags and variables over the file.
     pub(crate) fn into_settings(self) -> Result<Settings, crate::Failure> {
         let below = match &self.config {
             Some(path) => Settings::read(path)?,
             None => Settings::default(),
-        };
-        let root_key = match (&self.root_key, &self.root_key_file) {
-            (Some(key), _) => Some(key.clone()),
-            (None, Some(path)) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
-            (None, None) => None,
         };
         let above = Settings {
             data: self.data,
@@ -169,9 +175,43 @@ impl SettingsArgs {
             trace_ratio: self.trace_ratio,
             trace_receivers: self.trace_receivers,
             operator_key: self.operator_key,
-            root_key,
+            root_key: self.root_key,
+            root_key_file: self.root_key_file,
+            log: None,
+            log_json: None,
         };
-        Ok(above.over(below))
+        Ok(above.over(below).with_root_key()?)
+    }
+}
+
+impl Args {
+    /// What is logged, and whether as JSON: flags and variables over the file. A file that cannot be
+    /// read is told of by the command itself.
+    pub(crate) fn logging(&self) -> (String, bool) {
+        let file = self.command.config().and_then(|path| Settings::read(path).ok());
+        let below = file.unwrap_or_default();
+        let log = self.log.clone().or(below.log).unwrap_or_else(|| "info".to_owned());
+        (log, self.log_json.or(below.log_json).unwrap_or(false))
+    }
+}
+
+impl Command {
+    /// The settings file of the command, where it has one.
+    fn config(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Doctor(options) => options.settings.config.as_deref(),
+            Self::Serve(settings)
+            | Self::Migrate(settings)
+            | Self::OperatorKey(OperatorKeyCommand::Rotate(settings)) => settings.config.as_deref(),
+            Self::Events(_)
+            | Self::Coverage { .. }
+            | Self::Listen(_)
+            | Self::Trigger(_)
+            | Self::Sign(_)
+            | Self::Verify(_)
+            | Self::Conformance(_)
+            | Self::Demo(_) => None,
+        }
     }
 }
 
@@ -258,7 +298,75 @@ pub(crate) struct DemoArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+    use tidings_testkit::ScratchDir;
+
     use super::*;
+
+    /// A settings file that lasts as long as a test.
+    fn file(text: &str) -> (ScratchDir, String) {
+        let folder = ScratchDir::new();
+        let path = folder.path().join("tidings.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    }
+
+    #[test]
+    fn every_flag_is_a_field_of_the_file_but_the_two_keys() {
+        let serve = Args::command().find_subcommand("serve").unwrap().clone();
+        let args = Args::command();
+        let flags = serve.get_arguments().chain(args.get_arguments());
+        let names = flags.filter_map(|flag| flag.get_long()).map(|name| name.replace('-', "_"));
+        let refused: BTreeSet<String> = names
+            .filter(|name| {
+                // Of the wrong type for any field: what is told is the type, or that there is none.
+                let (_folder, path) = file(&format!("{name} = {{ never = 'this' }}"));
+                let told = Settings::read(std::path::Path::new(&path)).unwrap_err().to_string();
+                told.contains("unknown field")
+            })
+            .collect();
+        let known = ["config", "help", "operator_key", "root_key", "version"];
+        assert!(refused.iter().all(|name| known.contains(&name.as_str())), "{refused:?}");
+        assert!(refused.contains("operator_key") && refused.contains("root_key"));
+    }
+
+    #[test]
+    fn the_file_says_what_is_logged_and_a_flag_says_it_louder() {
+        let (_folder, path) = file("log = 'debug'\nlog_json = true");
+        for (flags, wanted) in [
+            (vec!["serve"], ("info", false)),
+            (vec!["serve", "--config", &path], ("debug", true)),
+            (vec!["doctor", "--config", &path], ("debug", true)),
+            (vec!["serve", "--config", &path, "--log", "warn"], ("warn", true)),
+            (vec!["serve", "--config", &path, "--log-json=false"], ("debug", false)),
+            (vec!["serve", "--config", "/nowhere"], ("info", false)),
+        ] {
+            let line = ["tidings"].into_iter().chain(flags.iter().copied());
+            let (log, json) = Args::try_parse_from(line).unwrap().logging();
+            assert_eq!((log.as_str(), json), wanted, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_names_the_file_of_the_root_key() {
+        let (folder, path) = file("");
+        let key = folder.path().join("key");
+        std::fs::write(&key, "abc\n").unwrap();
+        std::fs::write(&path, format!("root_key_file = '{}'", key.display())).unwrap();
+        let read = |flags: &[&str]| {
+            let line =
+                ["tidings", "serve", "--config", &path].into_iter().chain(flags.iter().copied());
+            let Command::Serve(settings) = Args::try_parse_from(line).unwrap().command else {
+                panic!("another command");
+            };
+            settings.into_settings().unwrap().root_key
+        };
+        assert_eq!(read(&[]).as_deref(), Some("abc"));
+        assert_eq!(read(&["--root-key", "def"]).as_deref(), Some("def"));
+    }
 
     fn is_dev(flags: &[&str]) -> Option<bool> {
         let line = ["tidings", "serve"].into_iter().chain(flags.iter().copied());

@@ -14,6 +14,7 @@ mod say;
 mod serve;
 mod sign;
 mod signals;
+mod tail;
 mod trigger;
 mod verify;
 
@@ -61,14 +62,15 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 /// Logs go to standard error, so that standard output is the command's own.
 fn logs(args: &Args) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
+    let (log, as_json) = args.logging();
+    let filter = tracing_subscriber::EnvFilter::try_new(&log)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         // A line that cannot be written would be complained of with `eprintln!`, which panics.
         .log_internal_errors(false);
-    if args.log_json.unwrap_or(false) {
+    if as_json {
         logs.json().init();
     } else {
         logs.with_target(false).init();
@@ -92,6 +94,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
+        Command::Events(EventsCommand::Tail(options)) => tail::run(options).await,
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,

@@ -5,7 +5,7 @@ mod contact;
 
 use serde::Deserialize;
 use tidings_events::customers::{CustomerActivityType, CustomerStatus};
-use tidings_kernel::Problem;
+use tidings_kernel::{Problem, limits};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::activity::is_callers;
@@ -73,7 +73,7 @@ pub(crate) fn check_reason(
     let mut faults = Faults::default();
     let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if let Some(text) = &reason {
-        faults.bounded(pointer, text, REASON_CHARS_MAX);
+        faults.bounded_lines(pointer, text, REASON_CHARS_MAX);
     }
     faults.or(reason)
 }
@@ -101,7 +101,7 @@ impl AddNote {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.optional("subject", &mut self.subject, TITLE_CHARS_MAX);
-        faults.needed("content", &mut self.content, CONTENT_CHARS_MAX);
+        faults.needed_lines("content", &mut self.content, CONTENT_CHARS_MAX);
         faults.or(self)
     }
 }
@@ -132,7 +132,7 @@ impl RecordActivity {
             faults.push("/activity_type".to_owned(), "invalid", message);
         }
         faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
         faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
         faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);
         faults.or(self)
@@ -143,8 +143,8 @@ impl RecordActivity {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordPurchase {
-    /// The amount in minor units of `currency`, 1 or more.
-    #[schema(minimum = 1)]
+    /// The amount in minor units of `currency`, 1 to 1,000,000,000,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     pub amount: i64,
     /// ISO 4217 currency, the same for all purchases of a customer: that of the purchases before
     /// unless told, or else that of the customer's business.
@@ -157,8 +157,9 @@ impl RecordPurchase {
     /// The same, tidied; or everything that is wrong with it.
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
-        if self.amount < 1 {
-            faults.push("/amount".to_owned(), "out_of_range", "1 or more");
+        if !(1..=limits::AMOUNT_MAX).contains(&self.amount) {
+            let message = "1 to 1,000,000,000,000,000 minor units";
+            faults.push("/amount".to_owned(), "out_of_range", message);
         }
         let code = |text: &str| read_currency(text).map(|currency| currency.code().to_owned());
         faults.replace("currency", &mut self.currency, code, "a code of ISO 4217, as in EUR");
@@ -193,7 +194,7 @@ impl CreateSegment {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.needed("name", &mut self.name, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
         self.criteria = self.criteria.checked_for_segment(&mut faults);
         if self.is_dynamic && self.criteria == Criteria::default() {
             let message = "a dynamic segment says whom it is for";

@@ -54,7 +54,7 @@ pub enum CustomerError {
     #[error("the customer has no currency yet")]
     NoCurrency,
     /// The customer's figures would not fit.
-    #[error("the customer's purchases would add up to more than can be counted")]
+    #[error("the customer's purchases would add up to more than {}", limits::AMOUNT_MAX)]
     TooMuch,
     /// Subscriptions of the customer run.
     #[error("{count} subscriptions of the customer run")]

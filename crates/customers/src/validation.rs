@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use email_address::{EmailAddress, Options};
 use iso_currency::Currency;
 use tidings_events::customers::{CustomerSource, CustomerStatus};
-use tidings_kernel::{FieldError, Metadata, Problem, Timestamp, limits, time_zone};
+use tidings_kernel::{FieldError, Metadata, Problem, Timestamp, limits, text, time_zone};
 
 use crate::commands::{REASON_CHARS_MAX, SetStatus};
 use crate::profile::{CreateCustomer, CustomField, Profile, UpdateCustomer};
@@ -42,31 +42,58 @@ impl Faults {
         );
     }
 
-    /// Trims a text that must be there.
+    /// Trims a text of one line that must be there.
     pub(crate) fn needed(&mut self, name: &str, text: &mut String, chars_max: usize) {
-        *text = text.trim().to_owned();
-        if text.is_empty() {
-            self.push(format!("/{name}"), "required", "this field is needed");
-        } else {
-            self.bounded(&format!("/{name}"), text, chars_max);
-        }
+        let pointer = self.present(name, text);
+        self.0.extend(pointer.and_then(|pointer| text::line(&pointer, text, chars_max)));
     }
 
-    /// Trims a text that can be absent; an empty one is.
+    /// The same for a text that may have many lines.
+    pub(crate) fn needed_lines(&mut self, name: &str, text: &mut String, chars_max: usize) {
+        let pointer = self.present(name, text);
+        self.0.extend(pointer.and_then(|pointer| text::lines(&pointer, text, chars_max)));
+    }
+
+    /// Trims a text, and says where it is if anything is left.
+    fn present(&mut self, name: &str, text: &mut String) -> Option<String> {
+        *text = text.trim().to_owned();
+        let pointer = format!("/{name}");
+        if text.is_empty() {
+            self.push(pointer, "required", "this field is needed");
+            return None;
+        }
+        Some(pointer)
+    }
+
+    /// Trims a text of one line that can be absent; an empty one is.
     pub(crate) fn optional(&mut self, name: &str, text: &mut Option<String>, chars_max: usize) {
-        *text = text.take().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        tidy(text);
         if let Some(text) = text {
             self.bounded(&format!("/{name}"), text, chars_max);
         }
     }
 
-    /// Notes a text that is too long or has characters that cannot be shown.
-    pub(crate) fn bounded(&mut self, pointer: &str, text: &str, chars_max: usize) {
-        if text.chars().count() > chars_max {
-            self.push(pointer.to_owned(), "too_long", format!("at most {chars_max} characters"));
-        } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            self.push(pointer.to_owned(), "invalid", "it has control characters; leave them out");
+    /// The same for a text that may have many lines.
+    pub(crate) fn optional_lines(
+        &mut self,
+        name: &str,
+        text: &mut Option<String>,
+        chars_max: usize,
+    ) {
+        tidy(text);
+        if let Some(text) = text {
+            self.bounded_lines(&format!("/{name}"), text, chars_max);
         }
+    }
+
+    /// Notes a text that is too long for one line, or is none.
+    pub(crate) fn bounded(&mut self, pointer: &str, text: &str, chars_max: usize) {
+        self.0.extend(text::line(pointer, text, chars_max));
+    }
+
+    /// The same for a text that may have many lines.
+    pub(crate) fn bounded_lines(&mut self, pointer: &str, text: &str, chars_max: usize) {
+        self.0.extend(text::lines(pointer, text, chars_max));
     }
 
     /// Reads a text that can be absent into the form in which it is kept.
@@ -87,6 +114,11 @@ impl Faults {
             self.push(format!("/{name}"), "invalid", message);
         }
     }
+}
+
+/// Trims a text that can be absent; an empty one is.
+fn tidy(text: &mut Option<String>) {
+    *text = text.take().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
 }
 
 impl Profile {
@@ -123,7 +155,7 @@ impl UpdateCustomer {
     /// wrong.
     pub(crate) fn checked(mut self, old: Profile) -> Result<(Profile, Option<SetStatus>), Problem> {
         let mut faults = Faults::default();
-        faults.optional("reason", &mut self.reason, REASON_CHARS_MAX);
+        faults.optional_lines("reason", &mut self.reason, REASON_CHARS_MAX);
         if self.reason.is_some() && self.status.is_none() {
             let message = "a reason is for a change of status; send status as well";
             faults.push("/reason".to_owned(), "invalid", message);
@@ -220,8 +252,8 @@ fn check_numbers(profile: &Profile, faults: &mut Faults) {
     for (name, number) in
         [("employee_count", profile.employee_count), ("annual_revenue", profile.annual_revenue)]
     {
-        if number.is_some_and(|number| number < 0) {
-            faults.push(format!("/{name}"), "out_of_range", "0 or more");
+        if number.is_some_and(|number| !(0..=limits::AMOUNT_MAX).contains(&number)) {
+            faults.push(format!("/{name}"), "out_of_range", "0 to 1,000,000,000,000,000");
         }
     }
     for (name, score, from, to) in [
@@ -265,7 +297,7 @@ fn check_metadata(metadata: &Metadata, faults: &mut Faults) {
     }
     for (key, value) in metadata {
         check_key("metadata", key, faults);
-        faults.bounded(&pointer_to("metadata", key), value, limits::METADATA_VALUE_CHARS_MAX);
+        faults.bounded_lines(&pointer_to("metadata", key), value, limits::METADATA_VALUE_CHARS_MAX);
     }
 }
 
@@ -279,7 +311,7 @@ fn check_custom_fields(fields: &BTreeMap<String, CustomField>, faults: &mut Faul
         match value {
             CustomField::Text(text) => {
                 let pointer = pointer_to("custom_fields", key);
-                faults.bounded(&pointer, text, limits::METADATA_VALUE_CHARS_MAX);
+                faults.bounded_lines(&pointer, text, limits::METADATA_VALUE_CHARS_MAX);
             }
             CustomField::Number(_) | CustomField::Flag(_) => {}
         }

@@ -30,6 +30,10 @@ pub enum DbError {
     /// The database was lost while it committed: everything was written, or nothing.
     #[error("whether it was committed is unknown: {0}")]
     Unknown(String),
+    /// A text has a character that the engine cannot store. Whoever read the text ought to have
+    /// refused it, with its place.
+    #[error("a text has a character that cannot be stored")]
+    Unstorable,
     /// There is no room left on the disk.
     #[error("there is no room left for the database")]
     Full,
@@ -78,6 +82,10 @@ impl From<DbError> for Problem {
                     1,
                 )
             }
+            DbError::Unstorable => Self::new(
+                ProblemKind::Invalid,
+                "a text has a control character that cannot be stored, such as \\u0000; leave it out",
+            ),
             DbError::Full => Self {
                 retry_after: Some(10),
                 ..Self::new(

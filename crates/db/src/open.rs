@@ -26,7 +26,7 @@ pub trait CommitSink: Send + Sync {
 }
 
 /// Where a database lies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Location {
     /// A file, made where it does not exist.
     Sqlite(PathBuf),
@@ -37,6 +37,18 @@ pub enum Location {
         /// The size of the pool.
         connections: usize,
     },
+}
+
+/// Without the URL, which may hold a password.
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            Self::Postgres { url: _, connections } => {
+                f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Whose clock leases follow.
@@ -322,5 +334,17 @@ impl Inner {
         for sink in sinks.iter() {
             sink.committed(events);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_prints_without_its_password() {
+        let url = "postgres://tidings:s3cret@localhost/tidings".to_owned();
+        let printed = format!("{:?}", Location::Postgres { url, connections: 7 });
+        assert_eq!(printed, "Postgres { connections: 7, .. }");
     }
 }

@@ -200,6 +200,11 @@ pub(crate) fn pg_error(error: tokio_postgres::Error) -> DbError {
         code if *code == SqlState::UNIQUE_VIOLATION => {
             DbError::Duplicate { constraint: server.constraint().unwrap_or_default().to_owned() }
         }
+        code if *code == SqlState::CHARACTER_NOT_IN_REPERTOIRE
+            || *code == SqlState::UNTRANSLATABLE_CHARACTER =>
+        {
+            DbError::Unstorable
+        }
         code if *code == SqlState::DISK_FULL => DbError::Full,
         code if *code == SqlState::LOCK_NOT_AVAILABLE => DbError::Locked,
         code if code.code().starts_with("57P")

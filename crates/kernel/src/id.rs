@@ -261,8 +261,6 @@ const fn before(a: &str, b: &str) -> bool {
 kinds! {
     /// The id of an activity in a customer's history.
     ActivityKind ActivityId = "act" "activity";
-    /// The id of one attempt to deliver.
-    AttemptKind AttemptId = "atm" "attempt";
     /// The id of an entry in a customer's consent log.
     ConsentKind ConsentId = "cns" "consent";
     /// The id of a contact person of a customer.
@@ -318,6 +316,15 @@ mod tests {
         #[test]
         fn no_text_makes_the_parser_panic(text in ".{0,40}") {
             let _ = text.parse::<CustomerId>();
+        }
+    }
+
+    #[test]
+    fn an_id_of_any_kind_is_read_with_its_prefix() {
+        let id = CustomerId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string().parse::<AnyId>(), Ok(id.any()));
+        for wrong in ["", "_", "cus", "cus_", "xyz_01h455vb4pex5vsknk084sn02q", "cus_01h4"] {
+            assert!(wrong.parse::<AnyId>().is_err(), "{wrong}");
         }
     }
 

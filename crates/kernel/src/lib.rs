@@ -19,6 +19,7 @@ mod page;
 mod patch;
 mod problem;
 mod seed;
+pub mod text;
 mod time;
 mod trace;
 

@@ -16,6 +16,8 @@ pub const EVENT_DATA_BYTES_MAX: usize = 256 * 1024;
 pub const PAGE_ROWS_DEFAULT: i64 = 50;
 /// The most rows of a page.
 pub const PAGE_ROWS_MAX: i64 = 200;
+/// The whole of a request, from its head to its answer.
+pub const REQUEST_MAX: Duration = Duration::from_mins(1);
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 /// How long a call waits for the first one with its `Idempotency-Key`.
@@ -46,6 +48,9 @@ pub const TAGS_MAX: usize = 50;
 pub const TAG_CHARS_MAX: usize = 50;
 /// Custom fields of one object.
 pub const CUSTOM_FIELDS_MAX: usize = 50;
+/// The largest amount of money, and the largest sum of one object's amounts, in minor units: more than
+/// any currency needs, and so little that thousands of them add up within 64 bits.
+pub const AMOUNT_MAX: i64 = 1_000_000_000_000_000;
 /// Customer segments of one tenant.
 pub const SEGMENTS_MAX: i64 = 200;
 /// Contacts of one customer.
@@ -91,6 +96,10 @@ pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Graceful drain after a first termination signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(25);
+/// Live streams of one tenant in one process.
+pub const STREAMS_OF_TENANT_MAX: usize = 10;
+/// Live streams of one process: a quarter of the connections that it takes.
+pub const STREAMS_MAX: usize = 1_000;
 /// Spans that wait to be sent to a collector; more are dropped, and counted.
 pub const SPAN_QUEUE_MAX: usize = 8_192;
 /// Spans that are sent to a collector together.

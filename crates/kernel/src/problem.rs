@@ -74,6 +74,8 @@ problem_kinds! {
     NotFound = 404 "not_found" "There is no such thing here";
     /// The path exists, the method does not.
     MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
+    /// It took longer than a request may.
+    RequestTimeout = 408 "request_timeout" "The request took too long";
     /// The request arrives more slowly than anybody is waited for.
     TooSlow = 408 "request_too_slow" "The request arrives too slowly";
     /// A customer with this mail address exists.

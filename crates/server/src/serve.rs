@@ -19,8 +19,6 @@ use crate::stall::Stalling;
 
 /// A client has so long for the head of a request, and so long between two.
 const HEADER_READ: Duration = Duration::from_secs(10);
-/// The whole of a request.
-const REQUEST: Duration = Duration::from_mins(1);
 /// Requests under way have so long to end once the program ends.
 const END: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -71,22 +69,22 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
         });
     }
     drop(listener);
+    tasks.streams().cancel();
     if tokio::time::timeout(END, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off after {END:?}");
     }
 }
 
+/// The door gives each request its time; what is beside the door waits for nobody.
 async fn answer(router: Router, request: http::Request<Incoming>) -> http::Response<Body> {
     let (head, body) = request.into_parts();
     if let Some(status) = heads::refusal(&head) {
         return closing(status);
     }
     let request = http::Request::from_parts(head, body);
-    let answered = tokio::time::timeout(REQUEST, router.oneshot(request.map(Body::new))).await;
-    match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => closing(StatusCode::REQUEST_TIMEOUT),
+    match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
     }
 }
 

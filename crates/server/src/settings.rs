@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::telemetry::Otlp;
 
 /// What is wanted of a server. The command line fills it; every field can stand in the file too.
-#[derive(Debug, Clone, Default, Deserialize)]
+#[derive(Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Settings {
     /// The data directory.
@@ -40,6 +40,23 @@ pub struct Settings {
     /// The root key as 64 hexadecimal digits; otherwise `root.key` in the data directory.
     #[serde(skip)]
     pub root_key: Option<String>,
+    /// The file that the root key is in.
+    pub root_key_file: Option<PathBuf>,
+    /// What is logged: a level, or `target=level` pairs.
+    pub log: Option<String>,
+    /// Whether logs are JSON.
+    pub log_json: Option<bool>,
+}
+
+/// Without the keys, and without what may have a password in it.
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Settings")
+            .field("data", &self.data)
+            .field("listen", &self.listen)
+            .field("dev", &self.dev)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A settings file that cannot be used.
@@ -117,7 +134,19 @@ impl Settings {
             trace_receivers: self.trace_receivers.or(below.trace_receivers),
             operator_key: self.operator_key.or(below.operator_key),
             root_key: self.root_key.or(below.root_key),
+            root_key_file: self.root_key_file.or(below.root_key_file),
+            log: self.log.or(below.log),
+            log_json: self.log_json.or(below.log_json),
         }
+    }
+
+    /// The same with the root key, from its file where it is not given itself.
+    pub fn with_root_key(self) -> std::io::Result<Self> {
+        let Some(path) = self.root_key_file.as_ref().filter(|_| self.root_key.is_none()) else {
+            return Ok(self);
+        };
+        let root_key = Some(std::fs::read_to_string(path)?.trim().to_owned());
+        Ok(Self { root_key, ..self })
     }
 
     /// The data directory: `./data` unless told.
@@ -157,5 +186,18 @@ mod tests {
         let merged = flags.over(file);
         assert_eq!((merged.listen_on().port(), merged.is_dev()), (2, true));
         assert!(toml::from_str::<Settings>("lisen = '0.0.0.0:1'").is_err());
+    }
+
+    #[test]
+    fn settings_print_without_what_is_secret() {
+        let settings = Settings {
+            database: Some("postgres://tidings:s3cret@localhost/tidings".to_owned()),
+            operator_key: Some("s3cret".to_owned()),
+            root_key: Some("s3cret".to_owned()),
+            dev: Some(true),
+            ..Settings::default()
+        };
+        let printed = format!("{settings:?}");
+        assert!(printed.contains("dev: Some(true)") && !printed.contains("s3cret"), "{printed}");
     }
 }

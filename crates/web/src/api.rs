@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::routing::MethodRouter;
 use bytes::Bytes;
 use http::{Method, Response};
@@ -115,9 +115,9 @@ impl Api {
         for (_, registered) in &self.registered {
             let services = Arc::clone(&self.services);
             let shared = Arc::clone(registered);
-            let handler = move |params: RawPathParams, request: Request| {
+            let handler = move |params: door::Params, request: Request| {
                 let (services, shared) = (Arc::clone(&services), Arc::clone(&shared));
-                async move { into_axum(door::pass(services, shared, params, request).await) }
+                async move { door::pass(services, shared, params, request).await }
             };
             let filter = match registered.op.method {
                 Method::POST => axum::routing::MethodFilter::POST,

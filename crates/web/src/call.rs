@@ -12,11 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::List;
 use crate::api::Services;
+use crate::auth::Access;
 use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
 use crate::numbered::is_paging;
-use crate::openapi::{Described, Part};
+use crate::openapi::Described;
 
 /// One request that has passed the door.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub struct Call {
     pub ctx: Ctx,
     pub(crate) services: Arc<Services>,
     pub(crate) operation: &'static str,
+    pub(crate) access: Access,
     pub(crate) path: Arc<Vec<(String, String)>>,
     pub(crate) query: Arc<str>,
     pub(crate) headers: Arc<HeaderMap>,
@@ -42,6 +44,16 @@ impl Call {
     /// The tenant of the credential, where there is one.
     pub fn tenant(&self) -> Option<TenantId> {
         Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
+    }
+
+    /// Whether it would still be let in: for answers that go on.
+    pub async fn still_allowed(&self) -> Result<(), Problem> {
+        crate::door::allows(self).await
+    }
+
+    /// The text of a header, where there is one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The version that `If-Match` names, if it is sent.
@@ -125,10 +137,14 @@ impl Call {
     }
 }
 
-/// The version that `If-Match` names, in quotes or without.
+/// The version that `If-Match` names, in quotes or without. `*` names any that there is, and what there
+/// is not is a 404 before its version matters.
 pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
     let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
     let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
     let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
     text.parse().map(Some).map_err(|_| {
         Problem::invalid_field(
@@ -166,7 +182,11 @@ where
 {
     fn read(call: &Call) -> Result<Self, Problem> {
         let (_, text) = call.path.first().ok_or_else(Problem::not_found)?;
-        // A text that is no id names nothing, and so gets the answer of an absent one.
+        // A text that is no id names nothing, and so gets the answer of an absent one; and no name
+        // has control characters.
+        if text.chars().any(char::is_control) {
+            return Err(Problem::not_found());
+        }
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 
@@ -199,7 +219,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Body<T> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
     }
 }
 
@@ -210,7 +230,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Option<Body<T>> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
         described.body_is_optional();
     }
 }

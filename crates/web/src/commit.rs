@@ -116,6 +116,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::Forbidden
         | ProblemKind::TenantSuspended
         | ProblemKind::MethodNotAllowed
+        | ProblemKind::RequestTimeout
         | ProblemKind::IdempotencyInProgress
         | ProblemKind::TooSlow
         | ProblemKind::PayloadTooLarge

@@ -3,11 +3,14 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};
 use tidings_kernel::{
     Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, TraceContext, Uuid,
+    limits,
 };
 use tidings_trace::{Attribute, Span, SpanKind};
 
@@ -24,29 +27,29 @@ const CREDENTIAL_BYTES_MAX: usize = 512;
 /// The header by which the operator names a tenant.
 const TARGET: &str = "x-target-tenant-id";
 
+/// A request among all, and in its trace.
+type Place = (RequestId, Option<TraceContext>);
+/// The parameters of a path, where it is UTF-8.
+pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Lets a request in, or says why not; then runs its handler.
 pub(crate) async fn pass(
     services: Arc<Services>,
     registered: Arc<Registered>,
-    params: RawPathParams,
+    params: Params,
     request: Request,
-) -> Response<Bytes> {
+) -> Response<Body> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
     let mut span = begin(&services, &registered.op, request.headers(), request_id);
     let place = (request_id, span.context());
-    let response = match enter(&services, &registered, &params, request, place).await {
-        Ok(Entered::Handler(call)) => {
-            span.set(Attribute::Tenant(call.ctx.tenant_id));
-            (registered.run)(*call).await
-        }
-        Ok(Entered::Replay(response)) => {
-            services.metrics.replayed();
-            response
-        }
-        Err(problem) => {
+    let answered = answer(&services, &registered, params, request, (place, &mut span));
+    let response = match tokio::time::timeout(limits::REQUEST_MAX, answered).await {
+        Ok(response) => response,
+        Err(_) => {
+            let problem = timed_out();
             services.metrics.refused(problem.kind);
-            problem_response(&problem, request_id)
+            problem_response(&problem, request_id).map(Body::from)
         }
     };
     let status = response.status();
@@ -61,6 +64,41 @@ pub(crate) async fn pass(
         tracing::debug!(operation = registered.op.id, %request_id, %status, "request");
     }
     response
+}
+
+async fn answer(
+    services: &Arc<Services>,
+    registered: &Registered,
+    params: Params,
+    request: Request,
+    (place, span): (Place, &mut Span),
+) -> Response<Body> {
+    match enter(services, registered, params, request, place).await {
+        Ok(Entered::Handler(call)) => {
+            span.set(Attribute::Tenant(call.ctx.tenant_id));
+            (registered.run)(*call).await
+        }
+        Ok(Entered::Replay(response)) => {
+            services.metrics.replayed();
+            response.map(Body::from)
+        }
+        Err(problem) => {
+            services.metrics.refused(problem.kind);
+            problem_response(&problem, place.0).map(Body::from)
+        }
+    }
+}
+
+/// What it had begun may be done or not: nobody waited for its end.
+fn timed_out() -> Problem {
+    let seconds = limits::REQUEST_MAX.as_secs();
+    Problem::new(
+        ProblemKind::RequestTimeout,
+        format!(
+            "it was not done within {seconds} seconds, and may be done or not; repeat it with the \
+             same Idempotency-Key, and without one look first"
+        ),
+    )
 }
 
 /// The span of a request: the first of its trace, or the next of its caller's.
@@ -103,12 +141,14 @@ enum Entered {
 async fn enter(
     services: &Arc<Services>,
     registered: &Registered,
-    params: &RawPathParams,
+    params: Params,
     request: Request,
-    (request_id, trace): (RequestId, Option<TraceContext>),
+    (request_id, trace): Place,
 ) -> Result<Entered, Problem> {
     let (parts, body) = request.into_parts();
     let principal = authenticate(services, registered.op.access, &parts.headers).await?;
+    // A path that is no text names nothing.
+    let params = params.map_err(|_| Problem::not_found())?;
     let body = if parts.method == Method::GET {
         Bytes::new()
     } else {
@@ -145,12 +185,19 @@ async fn enter(
         ctx,
         services: Arc::clone(services),
         operation: registered.op.id,
+        access: registered.op.access,
         path: Arc::new(path),
         query: Arc::from(query),
         headers: Arc::new(parts.headers),
         body,
         key,
     })))
+}
+
+/// Whether a request that was let in would be let in again: its credential may have been revoked, or
+/// lost a permission, while its answer goes on.
+pub(crate) async fn allows(call: &Call) -> Result<(), Problem> {
+    authenticate(&call.services, call.access, &call.headers).await.map(|_| ())
 }
 
 /// The tenant of a principal; the nil id for the operator, who has none.
@@ -179,21 +226,38 @@ async fn authenticate(
     };
     let credential = credential(headers)?;
     let mut principal = services.authenticator.authenticate(credential).await?;
+    let Some(permission) = needed else {
+        return operators_own(headers, principal);
+    };
     target(services, headers, &mut principal).await?;
-    match (needed, principal.tenant_id) {
-        (None, _) if principal.actor == Actor::Operator => Ok(principal),
-        (None, _) => Err(Problem::new(
-            ProblemKind::Forbidden,
-            "this needs the operator's key; a tenant's key cannot do it",
-        )),
-        (Some(_), None) if matches!(access, Access::Optional(_)) => Ok(principal),
-        (Some(_), None) => Err(Problem::new(
+    match principal.tenant_id {
+        None if matches!(access, Access::Optional(_)) => Ok(principal),
+        None => Err(Problem::new(
             ProblemKind::Forbidden,
             "this happens inside a tenant; use a tenant's key, or name one with X-Target-Tenant-ID",
         )),
-        (Some(permission), Some(_)) if principal.grants.allow(permission) => Ok(principal),
-        (Some(permission), Some(_)) => Err(lacking(permission)),
+        Some(_) if principal.grants.allow(permission) => Ok(principal),
+        Some(_) => Err(lacking(permission)),
     }
+}
+
+/// What only the operator does happens in no tenant: with one named, row security would hide or
+/// refuse what the operation is about.
+fn operators_own(headers: &HeaderMap, principal: Principal) -> Result<Principal, Problem> {
+    if principal.actor != Actor::Operator {
+        return Err(Problem::new(
+            ProblemKind::Forbidden,
+            "this needs the operator's key; a tenant's key cannot do it",
+        ));
+    }
+    if headers.contains_key(TARGET) {
+        return Err(Problem::invalid_field(
+            "X-Target-Tenant-ID",
+            "not_allowed",
+            "it is for looking into a tenant, and this happens in none; leave the header out",
+        ));
+    }
+    Ok(principal)
 }
 
 fn lacking(permission: Permission) -> Problem {

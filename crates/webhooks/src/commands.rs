@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_kernel::{FieldError, Metadata, Patch, Problem, Timestamp, limits};
+use tidings_kernel::{FieldError, Metadata, Patch, Problem, Timestamp, limits, text};
 use utoipa::ToSchema;
 
 use crate::cloudevents::Format;
@@ -19,7 +19,9 @@ use crate::redaction;
 use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
-pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use options::{
+    OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
+};
 pub(crate) use privacy::{RequestErasure, UpdateRetention};
 
 /// Makes a webhook subscription.
@@ -182,13 +184,7 @@ pub(crate) struct PublishBatch {
 /// The fastest pace that an endpoint can ask for: above that, its window is the bound.
 const RATE_MAX: u32 = 10_000;
 /// The longest text for people, in characters.
-const TEXT_CHARS_MAX: usize = 500;
-
-fn text(pointer: &str, text: &str, errors: &mut Vec<FieldError>) {
-    if text.chars().count() > TEXT_CHARS_MAX {
-        errors.push(FieldError::new(pointer, "too_long", "at most 500 characters"));
-    }
-}
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 500;
 
 fn policy(name: Option<&str>, errors: &mut Vec<FieldError>) -> Option<RetryPolicy> {
     let name = name?;
@@ -227,16 +223,11 @@ pub(crate) fn metadata(pointer: &str, metadata: &Metadata, errors: &mut Vec<Fiel
     }
     for (key, value) in metadata.iter().take(limits::METADATA_KEYS_MAX) {
         let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-        if key.is_empty() || key.chars().count() > limits::METADATA_KEY_CHARS_MAX {
-            errors.push(FieldError::new(&pointer, "too_long", "a key has 1 to 40 characters"));
+        if key.is_empty() {
+            errors.push(FieldError::new(&pointer, "required", "a key has at least one character"));
         }
-        if value.chars().count() > limits::METADATA_VALUE_CHARS_MAX {
-            errors.push(FieldError::new(
-                &pointer,
-                "too_long",
-                "a value has at most 500 characters",
-            ));
-        }
+        errors.extend(text::line(&pointer, key, limits::METADATA_KEY_CHARS_MAX));
+        errors.extend(text::lines(&pointer, value, limits::METADATA_VALUE_CHARS_MAX));
     }
 }
 
@@ -252,7 +243,8 @@ impl CreateSubscription {
         now: Timestamp,
         errors: &mut Vec<FieldError>,
     ) -> (RetryPolicy, DeliveryOrder) {
-        text("/description", self.description.as_deref().unwrap_or_default(), errors);
+        let description = self.description.as_deref().unwrap_or_default();
+        errors.extend(text::lines("/description", description, DESCRIPTION_CHARS_MAX));
         errors.extend(headers::check(pairs(&self.headers)));
         timeout(self.timeout_seconds, errors);
         metadata("/custom_metadata", &self.custom_metadata, errors);
@@ -273,7 +265,7 @@ impl UpdateSubscription {
         errors: &mut Vec<FieldError>,
     ) -> (Option<RetryPolicy>, Option<DeliveryOrder>) {
         if let Patch::Set(description) = &self.description {
-            text("/description", description, errors);
+            errors.extend(text::lines("/description", description, DESCRIPTION_CHARS_MAX));
         }
         if let Some(given) = &self.headers {
             errors.extend(headers::check(pairs(given)));

@@ -46,7 +46,7 @@ impl RecordConsent {
     pub fn checked(mut self, now: Timestamp) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.optional("source", &mut self.source, SOURCE_CHARS_MAX);
-        faults.optional("wording", &mut self.wording, WORDING_CHARS_MAX);
+        faults.optional_lines("wording", &mut self.wording, WORDING_CHARS_MAX);
         faults.optional("text_version", &mut self.text_version, TEXT_VERSION_CHARS_MAX);
         faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
         faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);

@@ -45,7 +45,7 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND event_id IN_UUIDS($2)";
     command DELETE_RECEIPTS = "DELETE FROM erasures WHERE tenant_id = $1 AND id IN_UUIDS($2)";
     command CLEAR_REPLIES = "UPDATE delivery_attempts SET response_body = NULL, \
-        response_headers = NULL WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) \
+        response_headers = NULL, request_headers = NULL WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) \
         AND started_at < $3 AND (response_body IS NOT NULL OR response_headers IS NOT NULL)";
     command DISCARD = "UPDATE deliveries SET status = 'discarded', reason = 'erased', \
         next_attempt_at = NULL, updated_at = $3 WHERE tenant_id = $1 AND id IN_UUIDS($2) \

@@ -36,5 +36,5 @@ CREATE TABLE erasures (
 CREATE INDEX erasures_unfinished ON erasures (requested_at) WHERE completed_at IS NULL;
 CREATE INDEX erasures_recent ON erasures (requested_at);
 
--- Answers that were kept: only attempts that have one stand in it, until the answer goes.
-CREATE INDEX delivery_attempts_with_reply ON delivery_attempts (tenant_id, started_at) WHERE response_body IS NOT NULL OR response_headers IS NOT NULL;
+-- What was kept of requests and answers: only attempts that have any stand in it, until it goes.
+CREATE INDEX delivery_attempts_with_reply ON delivery_attempts (tenant_id, started_at) WHERE response_body IS NOT NULL OR response_headers IS NOT NULL OR request_headers IS NOT NULL;

@@ -26,7 +26,8 @@ tidings_db::statements! {
         AND id >= $2 AND id < $3 AND next_attempt_at IS NULL AND updated_at < $4 \
         ORDER BY id LIMIT $5";
     query OLD_REPLIES = "SELECT delivery_id FROM delivery_attempts WHERE tenant_id = $1 \
-        AND started_at < $2 AND (response_body IS NOT NULL OR response_headers IS NOT NULL) \
+        AND started_at < $2 AND (response_body IS NOT NULL OR response_headers IS NOT NULL \
+        OR request_headers IS NOT NULL) \
         ORDER BY started_at, delivery_id LIMIT $3";
     query OLDEST_EVENTS = "SELECT e.id, e.occurred_at FROM event_positions q \
         JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
@@ -45,8 +46,10 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND event_id IN_UUIDS($2)";
     command DELETE_RECEIPTS = "DELETE FROM erasures WHERE tenant_id = $1 AND id IN_UUIDS($2)";
     command CLEAR_REPLIES = "UPDATE delivery_attempts SET response_body = NULL, \
-        response_headers = NULL, request_headers = NULL WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) \
-        AND started_at < $3 AND (response_body IS NOT NULL OR response_headers IS NOT NULL)";
+        response_headers = NULL, request_headers = NULL \
+        WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) AND started_at < $3 \
+        AND (response_body IS NOT NULL OR response_headers IS NOT NULL \
+        OR request_headers IS NOT NULL)";
     command DISCARD = "UPDATE deliveries SET status = 'discarded', reason = 'erased', \
         next_attempt_at = NULL, updated_at = $3 WHERE tenant_id = $1 AND id IN_UUIDS($2) \
         AND status IN ('pending', 'waiting')";

@@ -36,6 +36,7 @@ async fn settings(acme: &Tenant) {
 async fn under_way(app: &TestApp, acme: &Tenant) {
     let silent = json!({"events": ["customer.created"], "timeout_seconds": 5});
     let silent = acme.receiver_with(silent).await;
+    app.settle().await;
     silent.then(Script::hang());
     acme.customer("silent@example.com").await;
     silent.wait_for(1).await;

@@ -148,10 +148,12 @@ stories! {
         let path = format!("/api/v1/webhooks/deliveries/{delivery}/attempts");
         let attempts = acme.get(&path).await.json()["data"].clone();
         assert_eq!((&attempts[0]["response_body"], &attempts[1]["response_body"]), (&json!("a canary"), &json!("thanks")));
+        assert!(attempts[0]["request_headers"].is_object(), "{attempts}");
         app.advance(days(8)).await;
         let attempts = acme.get(&path).await.json()["data"].clone();
         assert_eq!((&attempts[0]["status"], &attempts[0]["response_body"]), (&json!(500), &Value::Null));
         assert!(!attempts.to_string().contains("theirs"), "headers too: {attempts}");
+        assert_eq!(attempts[0]["request_headers"], Value::Null);
         app.advance(days(80)).await;
         assert_eq!(deliveries(&acme).await.len(), 1);
         app.advance(days(3)).await;

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response};

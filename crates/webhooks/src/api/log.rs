@@ -185,7 +185,7 @@ async fn search(
     let search = Search::parse(&params.q).map_err(|fault| Problem::invalid(vec![fault]))?;
     let found = webhooks.search_log(call.ctx.tenant_id, &search, call.page()?).await?;
     let Searched { page, looked_at, looked_back_to } = found;
-    let List { data, next_cursor } = call.list(page);
+    let List { data, next_cursor, .. } = call.list(page);
     Ok(Answer::new(SearchView { data, next_cursor, looked_at, looked_back_to }))
 }
 

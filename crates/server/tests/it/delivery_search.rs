@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_testkit::{Script, Tenant, TestApp, stories};
+use tidings_testkit::{Receiver, Script, Tenant, TestApp, stories};
 
 const DELIVERIES: &str = "/api/v1/webhooks/deliveries";
 const LOG: &str = "/api/v1/webhooks/events/log";
@@ -25,7 +25,7 @@ async fn all(acme: &Tenant, path: &str) -> Vec<Value> {
 }
 
 /// Two endpoints, one of which fails; two customers, one of which changes.
-async fn history(app: &TestApp, acme: &Tenant) -> (String, String) {
+async fn history(app: &TestApp, acme: &Tenant) -> (String, String, [Receiver; 2]) {
     let good = acme.receiver(&["customer.*"]).await;
     let bad = acme.receiver(&["customer.created"]).await;
     bad.always(Script::status(500));
@@ -35,15 +35,15 @@ async fn history(app: &TestApp, acme: &Tenant) -> (String, String) {
     acme.patch(&format!("/api/v1/customers/{ada}"), json!({"tier": "premium"})).await;
     app.settle().await;
     assert_eq!(good.arrivals().len(), 3);
-    (ada, grace)
+    (ada, grace, [good, bad])
 }
 
 stories! {
     async fn deliveries_are_found_by_each_filter_and_by_several(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let (ada, grace) = history(app, &acme).await;
+        let (ada, grace, _hooks) = history(app, &acme).await;
         let other = app.tenant("other").await;
-        let (theirs, _) = history(app, &other).await;
+        let (theirs, _, _theirs) = history(app, &other).await;
         let first = all(&acme, &format!("{DELIVERIES}?status=waiting")).await;
         let event = first[0]["event_id"].as_str().unwrap().to_owned();
         let hook = first[0]["subscription_id"].as_str().unwrap().to_owned();
@@ -120,7 +120,7 @@ stories! {
 
     async fn the_log_is_narrowed_by_type_object_and_time(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let (ada, grace) = history(app, &acme).await;
+        let (ada, grace, _hooks) = history(app, &acme).await;
         let between = "2026-11-23T12:00:30Z";
         for (query, wanted) in [
             ("event_type=customer.created".to_owned(), vec!["customer.created"; 2]),
@@ -145,7 +145,7 @@ stories! {
 
     async fn an_event_is_found_by_an_id_or_by_what_stands_in_it(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let (ada, _) = history(app, &acme).await;
+        let (ada, _, _hooks) = history(app, &acme).await;
         acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.order"})).await;
         let order = json!({"event_type": "custom.order", "event_id": "order-17/b",
             "event_data": {"city": "Zürich", "total": 4990}});

@@ -101,6 +101,7 @@ impl std::fmt::Debug for Watched {
 struct Inner {
     tracker: TaskTracker,
     shutdown: Shutdown,
+    streams: Shutdown,
     began: Instant,
     loops: Mutex<Vec<Loop>>,
     watched: Mutex<Vec<Watched>>,
@@ -115,6 +116,7 @@ impl Default for Tasks {
         Self(Arc::new(Inner {
             tracker: TaskTracker::new(),
             shutdown: Shutdown::new(),
+            streams: Shutdown::new(),
             began: Instant::now(),
             loops: Mutex::default(),
             watched: Mutex::default(),
@@ -126,6 +128,12 @@ impl Tasks {
     /// The token that is cancelled when the program ends.
     pub fn shutdown(&self) -> &Shutdown {
         &self.0.shutdown
+    }
+
+    /// The token that is cancelled when no more requests are taken: answers that go on end then, for
+    /// they would hold up the end.
+    pub fn streams(&self) -> &Shutdown {
+        &self.0.streams
     }
 
     /// Starts one task that ends by itself.
@@ -222,6 +230,7 @@ impl Tasks {
 
     /// Tells every task to end and waits for them, though not for ever.
     pub async fn end(&self) {
+        self.0.streams.cancel();
         self.0.shutdown.cancel();
         self.0.tracker.close();
         if tokio::time::timeout(END, self.0.tracker.wait()).await.is_err() {

@@ -12,6 +12,7 @@ use tidings_server::Settings;
 use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
 use crate::sign::SignArgs;
+use crate::tail::TailArgs;
 use crate::trigger::TriggerArgs;
 use crate::verify::VerifyArgs;
 
@@ -85,6 +86,8 @@ pub(crate) enum EventsCommand {
         /// The name: customer.created
         event_type: String,
     },
+    /// Follow a tenant's events as they happen.
+    Tail(TailArgs),
 }
 
 /// Where things lie.

@@ -14,6 +14,7 @@ mod say;
 mod serve;
 mod sign;
 mod signals;
+mod tail;
 mod trigger;
 mod verify;
 
@@ -93,6 +94,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
+        Command::Events(EventsCommand::Tail(options)) => tail::run(options).await,
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,

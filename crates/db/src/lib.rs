@@ -33,7 +33,8 @@ mod value;
 
 #[doc(hidden)]
 pub use conn::Observer;
-pub use engine::sqlite::{Lane, WriterMode};
+pub use engine::queue::Lane;
+pub use engine::sqlite::WriterMode;
 pub use error::DbError;
 pub use metrics::DbMetrics;
 pub use migrate::migrations;

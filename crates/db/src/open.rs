@@ -82,7 +82,6 @@ impl std::fmt::Debug for Options {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one for each database, and it is shared")]
 pub(crate) enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),

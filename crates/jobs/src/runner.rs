@@ -125,6 +125,7 @@ impl Runner {
         loop {
             let now = sequencer::run(&self.0.db).await?;
             placed += now;
+            self.0.bus.announce_positions();
             if now == 0 {
                 return Ok(placed);
             }
@@ -190,7 +191,10 @@ impl Runner {
             };
             match placed {
                 Ok(0) => bus.wait(Topic::Sequencer, bus.after(POLL)).await,
-                Ok(_) => bus.wake(Topic::Reactions),
+                Ok(_) => {
+                    bus.announce_positions();
+                    bus.wake(Topic::Reactions);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "no positions could be given");
                     bus.wait(Topic::Sequencer, bus.after(POLL)).await;

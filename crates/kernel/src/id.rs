@@ -320,6 +320,15 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_any_kind_is_read_with_its_prefix() {
+        let id = CustomerId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string().parse::<AnyId>(), Ok(id.any()));
+        for wrong in ["", "_", "cus", "cus_", "xyz_01h455vb4pex5vsknk084sn02q", "cus_01h4"] {
+            assert!(wrong.parse::<AnyId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn each_kind_has_a_schema_of_its_own() {
         use utoipa::ToSchema;
         assert_eq!(CustomerId::name(), "CustomerId");

@@ -96,6 +96,10 @@ pub const NODE_DEAD_AFTER: Duration = Duration::from_secs(3);
 pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(24);
 /// Graceful drain after a first termination signal.
 pub const DRAIN_MAX: Duration = Duration::from_secs(25);
+/// Live streams of one tenant in one process.
+pub const STREAMS_OF_TENANT_MAX: usize = 10;
+/// Live streams of one process: a quarter of the connections that it takes.
+pub const STREAMS_MAX: usize = 1_000;
 /// Spans that wait to be sent to a collector; more are dropped, and counted.
 pub const SPAN_QUEUE_MAX: usize = 8_192;
 /// Spans that are sent to a collector together.

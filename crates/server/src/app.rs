@@ -12,15 +12,14 @@ use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed, SystemClock};
 use tidings_trace::Tracer;
 use tidings_vault::{Vault, system_random};
-use tidings_web::{Api, HttpMetrics, InFlight, OperationInfo, Services};
+use tidings_web::OperationInfo;
 use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
-use crate::diagnosis::{Live, Looker};
-use crate::metrics::{Metrics, Sources};
-use crate::operator;
-use crate::probes::{self, Probes};
+use crate::diagnosis::Looker;
+use crate::probes::Probes;
 use crate::settings::{Settings, StartError};
+use crate::surface::{Behind, Surface, surface};
 use crate::telemetry::{Exporter, Otlp};
 use crate::wiring;
 
@@ -119,14 +118,7 @@ impl App {
         let bus = Bus::new(Arc::clone(db.clock()));
         let tasks = Tasks::default();
         let (tracer, exporter) = trace(otlp.as_ref(), &db, &tasks, &name);
-        let identity = Identity::new(db.clone(), Arc::clone(&vault));
-        if !identity.check_root_key().await? {
-            return Err(StartError::Key(
-                "the root key is not the one that this database was sealed with; every node needs \
-                 the same root.key, or TIDINGS_ROOT_KEY"
-                    .to_owned(),
-            ));
-        }
+        let identity = identity_of(&db, &vault).await?;
         let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone())
             .with_origin(webhook_origin.as_deref());
         // With no billing there are no subscriptions to pause, and so none are.
@@ -141,6 +133,7 @@ impl App {
             tracer: tracer.clone(),
         })
         .await?;
+        let webhooks = webhooks.with_engine(&engine);
         let leases = Leases::new(db.clone(), engine.node_id());
         let by_itself = by_itself(&identity, &customers, &webhooks);
         let reactions = by_itself.reaction_names();
@@ -151,40 +144,18 @@ impl App {
             runner.start(&tasks);
             watch(&tasks)?;
         }
-        let metrics = HttpMetrics::default();
-        let looker = Looker {
-            db: db.clone(),
-            webhooks: webhooks.clone(),
-            reactions: reactions.clone(),
-            live: Some(Live { engine: engine.clone(), tasks: tasks.clone() }),
-            identity: Some(identity.clone()),
-        };
-        let api = Api::new(Services {
+        let Surface { router, operations, openapi, probes, looker } = surface(Behind {
             db: db.clone(),
             vault,
-            authenticator: identity.credentials().clone(),
-            metrics: metrics.clone(),
-            in_flight: InFlight::default(),
-            tracer: tracer.clone(),
-        })
-        .with(tidings_identity::routes(&identity))
-        .with(tidings_customers::routes(&customers))
-        .with(tidings_webhooks::routes(&webhooks))
-        .with(tidings_webhooks::privacy_routes(&webhooks))
-        .with(operator::routes(&looker));
-        let (operations, openapi) = (api.operations(), api.openapi());
-        let metrics = Metrics::new(Sources {
-            db: db.clone(),
-            tasks: tasks.clone(),
-            engine: engine.clone(),
+            identity: identity.clone(),
+            customers,
             webhooks: webhooks.clone(),
-            http: metrics,
+            engine: engine.clone(),
+            tasks: tasks.clone(),
             tracer,
             exporter: exporter.clone(),
             reactions,
         });
-        let probes = Probes::new(db.clone(), tasks.clone(), metrics, identity.clone());
-        let router = api.into_router().merge(probes::routes(&probes, &openapi));
         // At the end, where nothing can fail any more: a key that is stored must reach whoever prints
         // it, for it is never shown again.
         let new_operator_key = identity.ensure_operator_key(operator_key).await?;
@@ -219,6 +190,19 @@ impl App {
         }
         self.db.close();
     }
+}
+
+/// The identity domain, over the root key that the database was sealed with and no other.
+async fn identity_of(db: &Db, vault: &Arc<Vault>) -> Result<Identity, StartError> {
+    let identity = Identity::new(db.clone(), Arc::clone(vault));
+    if identity.check_root_key().await? {
+        return Ok(identity);
+    }
+    Err(StartError::Key(
+        "the root key is not the one that this database was sealed with; every node needs the same \
+         root.key, or TIDINGS_ROOT_KEY"
+            .to_owned(),
+    ))
 }
 
 /// Ends the process when a loop, or SQLite's writer, stands still. It is no orderly end: what waits

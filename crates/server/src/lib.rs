@@ -23,6 +23,7 @@ mod serve;
 mod settings;
 mod stall;
 mod statements;
+mod surface;
 mod telemetry;
 mod wiring;
 

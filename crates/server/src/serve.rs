@@ -69,6 +69,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
         });
     }
     drop(listener);
+    tasks.streams().cancel();
     if tokio::time::timeout(END, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off after {END:?}");
     }

@@ -29,7 +29,7 @@ pub use given::given;
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
 pub use statements::{Description, Ran, StatementLog};
-pub use tidings_client::{Answer, Client};
+pub use tidings_client::{Answer, Client, Events, Message};
 pub use twins::{Twins, sabotaged};
 pub use wire::{Cut, Wire};
 

@@ -117,7 +117,7 @@ impl Api {
             let shared = Arc::clone(registered);
             let handler = move |params: door::Params, request: Request| {
                 let (services, shared) = (Arc::clone(&services), Arc::clone(&shared));
-                async move { into_axum(door::pass(services, shared, params, request).await) }
+                async move { door::pass(services, shared, params, request).await }
             };
             let filter = match registered.op.method {
                 Method::POST => axum::routing::MethodFilter::POST,

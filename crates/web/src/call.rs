@@ -12,6 +12,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::List;
 use crate::api::Services;
+use crate::auth::Access;
 use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
@@ -25,6 +26,7 @@ pub struct Call {
     pub ctx: Ctx,
     pub(crate) services: Arc<Services>,
     pub(crate) operation: &'static str,
+    pub(crate) access: Access,
     pub(crate) path: Arc<Vec<(String, String)>>,
     pub(crate) query: Arc<str>,
     pub(crate) headers: Arc<HeaderMap>,
@@ -42,6 +44,16 @@ impl Call {
     /// The tenant of the credential, where there is one.
     pub fn tenant(&self) -> Option<TenantId> {
         Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
+    }
+
+    /// Whether it would still be let in: for answers that go on.
+    pub async fn still_allowed(&self) -> Result<(), Problem> {
+        crate::door::allows(self).await
+    }
+
+    /// The text of a header, where there is one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
     /// The version that `If-Match` names, if it is sent.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
@@ -37,7 +38,7 @@ pub(crate) async fn pass(
     registered: Arc<Registered>,
     params: Params,
     request: Request,
-) -> Response<Bytes> {
+) -> Response<Body> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
     let mut span = begin(&services, &registered.op, request.headers(), request_id);
@@ -48,7 +49,7 @@ pub(crate) async fn pass(
         Err(_) => {
             let problem = timed_out();
             services.metrics.refused(problem.kind);
-            problem_response(&problem, request_id)
+            problem_response(&problem, request_id).map(Body::from)
         }
     };
     let status = response.status();
@@ -71,7 +72,7 @@ async fn answer(
     params: Params,
     request: Request,
     (place, span): (Place, &mut Span),
-) -> Response<Bytes> {
+) -> Response<Body> {
     match enter(services, registered, params, request, place).await {
         Ok(Entered::Handler(call)) => {
             span.set(Attribute::Tenant(call.ctx.tenant_id));
@@ -79,11 +80,11 @@ async fn answer(
         }
         Ok(Entered::Replay(response)) => {
             services.metrics.replayed();
-            response
+            response.map(Body::from)
         }
         Err(problem) => {
             services.metrics.refused(problem.kind);
-            problem_response(&problem, place.0)
+            problem_response(&problem, place.0).map(Body::from)
         }
     }
 }
@@ -184,12 +185,19 @@ async fn enter(
         ctx,
         services: Arc::clone(services),
         operation: registered.op.id,
+        access: registered.op.access,
         path: Arc::new(path),
         query: Arc::from(query),
         headers: Arc::new(parts.headers),
         body,
         key,
     })))
+}
+
+/// Whether a request that was let in would be let in again: its credential may have been revoked, or
+/// lost a permission, while its answer goes on.
+pub(crate) async fn allows(call: &Call) -> Result<(), Problem> {
+    authenticate(&call.services, call.access, &call.headers).await.map(|_| ())
 }
 
 /// The tenant of a principal; the nil id for the operator, who has none.

@@ -19,7 +19,9 @@ use crate::redaction;
 use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
-pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use options::{
+    OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
+};
 pub(crate) use privacy::{RequestErasure, UpdateRetention};
 
 /// Makes a webhook subscription.

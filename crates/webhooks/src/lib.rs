@@ -21,6 +21,7 @@ pub mod ageing;
 mod ambiguity;
 mod api;
 pub mod breaker;
+mod chart;
 pub mod cloudevents;
 mod commands;
 pub mod delivery;
@@ -29,10 +30,13 @@ mod erasure;
 mod error;
 mod event_type;
 mod evolution;
+mod explain;
 pub mod handshake;
 pub mod headers;
 pub mod health;
 pub mod jobs;
+mod kept;
+mod log_filter;
 pub mod matching;
 mod options;
 pub mod parsers;
@@ -43,6 +47,7 @@ mod redaction;
 mod retention;
 mod sample;
 mod sealing;
+mod search;
 mod service;
 pub mod signing;
 pub mod standing;
@@ -67,8 +72,10 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         store::activity::ALL,
         store::deliveries::ALL,
+        store::delivery_list::ALL,
         store::erasures::ALL,
         store::event_types::ALL,
+        store::explain::ALL,
         store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,

@@ -4,6 +4,7 @@
 mod conformance;
 mod listen;
 mod offline;
+mod tail;
 mod trigger;
 
 use std::io::Write;

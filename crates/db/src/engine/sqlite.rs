@@ -1,14 +1,14 @@
 //! SQLite: one writer thread with group commit, and a few read-only connections.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::queue::{Lane, WriterQueue};
 use crate::engine::room::Room;
 use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
@@ -27,50 +27,6 @@ pub(crate) type Reply = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 /// Runs one unit of work inside the open transaction and hands the connection back.
 pub(crate) type Job = Box<dyn FnOnce(Box<Connection>) -> (Box<Connection>, Reply) + Send>;
 
-/// Which queue a job waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Somebody waits for the answer.
-    Interactive,
-    /// Outcomes, sweeps, positions: after everything interactive.
-    Bulk,
-    /// Units that only add, on PostgreSQL: their queue is another.
-    Shared,
-}
-
-impl Lane {
-    /// What it is called.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Interactive => "interactive",
-            Self::Bulk => "bulk",
-            Self::Shared => "shared",
-        }
-    }
-}
-
-/// A job, with its lane and since when it waits.
-type Waiting = (Lane, Instant, Job);
-
-#[derive(Default)]
-struct Queues {
-    interactive: VecDeque<Waiting>,
-    bulk: VecDeque<Waiting>,
-    closed: bool,
-}
-
-struct Shared {
-    queues: Mutex<Queues>,
-    wake: Condvar,
-    metrics: DbMetrics,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queues> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 /// Whether units run on a thread of their own or where they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriterMode {
@@ -83,7 +39,7 @@ pub enum WriterMode {
 }
 
 pub(crate) struct Sqlite {
-    shared: Arc<Shared>,
+    queue: Arc<WriterQueue>,
     inline: Option<Mutex<Writer>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a unit of work takes its connection boxed")]
@@ -106,18 +62,18 @@ impl Sqlite {
             WriterMode::Absent => None,
         };
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new(), metrics });
+        let queue = Arc::new(WriterQueue::new(metrics));
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
-            (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&shared))?)),
+            (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&queue))?)),
             (None, _) => {
                 readers.iter().try_for_each(|reader| crate::migrate::expect_sqlite(reader))?;
-                shared.lock().closed = true;
+                queue.close();
                 (None, None)
             }
         };
         Ok(Self {
-            shared,
+            queue,
             inline,
             thread: Mutex::new(thread),
             readers: Mutex::new(readers),
@@ -138,26 +94,11 @@ impl Sqlite {
             if writer.begin() {
                 let mut replies = Vec::new();
                 writer.run_job(job, &mut replies);
-                writer.commit(replies, &self.shared.metrics);
+                writer.commit(replies, &self.queue.metrics);
             }
             return Ok(());
         }
-        let mut queues = self.shared.lock();
-        if queues.closed {
-            return Err(DbError::Unavailable("the database is closed".to_owned()));
-        }
-        let queue = match lane {
-            Lane::Interactive => &mut queues.interactive,
-            Lane::Bulk | Lane::Shared => &mut queues.bulk,
-        };
-        if queue.len() >= limits::WRITER_QUEUE_MAX {
-            return Err(DbError::Unavailable("too many writes wait".to_owned()));
-        }
-        queue.push_back((lane, Instant::now(), job));
-        self.shared.metrics.queued(lane);
-        drop(queues);
-        self.shared.wake.notify_one();
-        Ok(())
+        self.queue.push(lane, job)
     }
 
     pub(crate) fn take_reader(&self) -> Option<Box<Connection>> {
@@ -197,8 +138,7 @@ impl Sqlite {
 
     /// Ends the writer after what waits has been written.
     pub(crate) fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.wake.notify_all();
+        self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A writer that panicked has answered nobody; its callers see a closed channel.
@@ -401,12 +341,15 @@ fn spawn_checkpointer(path: &Path) -> Result<std::sync::mpsc::SyncSender<()>, Db
     Ok(send)
 }
 
-fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHandle<()>, DbError> {
+fn spawn(
+    mut writer: Writer,
+    queue: Arc<WriterQueue>,
+) -> Result<std::thread::JoinHandle<()>, DbError> {
     std::thread::Builder::new()
         .name("tidings-writer".to_owned())
         .spawn(move || {
-            while let Some(first) = next(&shared, true) {
-                let pulse = &shared.metrics.writer;
+            while let Some(first) = queue.next(true) {
+                let pulse = &queue.metrics.writer;
                 pulse.runs();
                 if !writer.begin() {
                     continue;
@@ -417,34 +360,16 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
                 while writer.is_open()
                     && replies.len() < limits::GROUP_UNITS_MAX
                     && began.elapsed() < limits::GROUP_TIME_MAX
-                    && let Some(job) = next(&shared, false)
+                    && let Some(job) = queue.next(false)
                 {
                     pulse.runs();
                     writer.run_job(job, &mut replies);
                 }
                 pulse.flushes();
-                writer.commit(replies, &shared.metrics);
+                writer.commit(replies, &queue.metrics);
             }
         })
         .map_err(|error| DbError::Unavailable(error.to_string()))
-}
-
-/// The next job, interactive before bulk. Waits for one if `wait` says so; `None` ends the writer.
-fn next(shared: &Shared, wait: bool) -> Option<Job> {
-    let mut queues = shared.lock();
-    loop {
-        let waiting = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front());
-        if let Some((lane, since, job)) = waiting {
-            drop(queues);
-            shared.metrics.taken(lane, since);
-            return Some(job);
-        }
-        if !wait || queues.closed {
-            return None;
-        }
-        shared.metrics.writer.rests();
-        queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
-    }
 }
 
 #[cfg(test)]

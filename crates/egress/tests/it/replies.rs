@@ -26,6 +26,7 @@ async fn a_request_says_what_it_should() {
     let phases = exchange.phases;
     assert!(phases.connect.is_some() && phases.first_byte.is_some());
     assert!(phases.dns.is_none() && phases.tls.is_none() && !phases.reused);
+    assert!(phases.body.is_some());
     assert!(phases.total >= phases.first_byte.unwrap());
 
     let request = server.requests().remove(0);

@@ -11,11 +11,31 @@ pub(super) fn endpoint(stuck: &StuckEndpoint, facts: &Facts) -> Finding {
         "{} deliveries to {} wait, {} of them are due",
         stuck.waiting, stuck.subscription_id, stuck.due
     );
+    let hindrance = stuck.hindrance(facts.live.as_ref());
+    let (code, why, action) = told(&hindrance, stuck, facts);
+    let finding = match code {
+        "deliveries_without_node" | "deliveries_without_lease" | "deliveries_stuck" => {
+            Finding::problem(code, what)
+        }
+        _ => Finding::notice(code, what),
+    };
+    finding
+        .about(stuck.subscription_id)
+        .of_tenant(stuck.tenant_id)
+        .since(stuck.oldest_at)
+        .because(why)
+        .do_this(action)
+}
+
+/// A code, the reason, and what to do.
+type Told = (&'static str, String, String);
+
+/// What holds deliveries up, in words.
+fn told(hindrance: &Hindrance, stuck: &StuckEndpoint, facts: &Facts) -> Told {
     let class = stuck.error.as_deref();
     let failed = class.map_or_else(String::new, |class| format!("; the last failures: {class}"));
     let see = format!("/api/v1/webhooks/subscriptions/{}/deliveries", stuck.subscription_id);
-    let hindrance = stuck.hindrance(facts.live.as_ref());
-    let (code, why, action) = match hindrance {
+    match hindrance {
         Hindrance::NoLivingNode => (
             "deliveries_without_node",
             "the node that holds them is gone, and no other has taken them over".to_owned(),
@@ -74,22 +94,10 @@ pub(super) fn endpoint(stuck: &StuckEndpoint, facts: &Facts) -> Finding {
             format!("their next attempt is planned for {at}{failed}"),
             "nothing".to_owned(),
         ),
-    };
-    let finding = match code {
-        "deliveries_without_node" | "deliveries_without_lease" | "deliveries_stuck" => {
-            Finding::problem(code, what)
-        }
-        _ => Finding::notice(code, what),
-    };
-    finding
-        .about(stuck.subscription_id)
-        .of_tenant(stuck.tenant_id)
-        .since(stuck.oldest_at)
-        .because(why)
-        .do_this(action)
+    }
 }
 
-fn unknown(facts: &Facts) -> (&'static str, String, String) {
+fn unknown(facts: &Facts) -> Told {
     if facts.is_server || facts.engine_name == "sqlite" {
         return (
             "deliveries_stuck",

@@ -2,13 +2,17 @@
 #![expect(clippy::unwrap_used, reason = "a story that cannot go on fails, with the reason")]
 
 mod api;
+mod attempt_log;
+mod charts;
 mod clock_steps;
 mod customer_people;
 mod customers;
 mod deliveries;
+mod delivery_search;
 mod diagnosis;
 mod erasure;
 mod event_types;
+mod explain;
 mod flow;
 mod foreign_library;
 mod hostile_clients;
@@ -17,9 +21,11 @@ mod idempotency_faults;
 mod identity;
 mod isolation;
 mod jobs;
+mod live_tail;
 mod metrics;
 mod payload_filters;
 mod poison;
+mod privacy_tour;
 mod publishing;
 mod redaction;
 mod retention;

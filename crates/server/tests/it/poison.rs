@@ -82,6 +82,7 @@ stories! {
     async fn what_is_no_json_is_refused_and_what_is_ambiguous_too(app: &TestApp) {
         let acme = app.tenant("acme").await;
         register(&acme).await;
+        app.settle().await;
         let before = acme.log().await;
         let (too_long, too_deep) = (format!("{} ", longest()).replace("\" ", "a\""), nested(64));
         let (endless, open) = ("[".repeat(100_000), "{\"a\":".repeat(20_000));

@@ -11,15 +11,18 @@ use tidings_db::{
 };
 use tidings_events::EventType;
 use tidings_jobs::{
-    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, RunnerBuilder, enqueue,
+    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, Runner, RunnerBuilder,
+    enqueue,
 };
 use tidings_kernel::{Clock, CustomerId, IdSeed, Problem, Uuid};
 use tidings_testkit::{Answer, Script, StatementLog, Tenant, TestApp};
 
+use crate::privacy_tour::privacy;
 use crate::scenarios::scenario;
 
 /// Goes through everything, in many tenants of one application.
 pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
+    privacy(app).await;
     for event_type in EventType::ALL {
         let acme = app.tenant(event_type.name()).await;
         scenario(*event_type, app, &acme).await;
@@ -35,14 +38,14 @@ pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
     probes(app, log).await;
 }
 
-async fn done(answer: impl Future<Output = Answer>) -> Answer {
+pub(crate) async fn done(answer: impl Future<Output = Answer>) -> Answer {
     let answer = answer.await;
     assert!(answer.status.is_success(), "{}", answer.json());
     answer
 }
 
 /// The first two pages of a list.
-async fn pages(acme: &Tenant, path: &str) {
+pub(crate) async fn pages(acme: &Tenant, path: &str) {
     let separator = if path.contains('?') { '&' } else { '?' };
     let first = done(acme.get(&format!("{path}{separator}limit=1"))).await.json();
     let Some(cursor) = first["next_cursor"].as_str() else { return };
@@ -206,6 +209,60 @@ async fn deliveries(app: &TestApp, acme: &Tenant) {
     done(acme.get(&format!("/api/v1/webhooks/events/log/{event}"))).await;
     done(acme.get("/api/v1/webhooks/events/log?after=0")).await;
     done(acme.get("/api/v1/webhooks/events/log?after=0&event_type=customer.created")).await;
+    found_again(acme, &hook.subscription_id, &event).await;
+    in_order(app, acme).await;
+}
+
+/// Lists by each filter, search, explanations, charts, a stream.
+async fn found_again(acme: &Tenant, hook: &str, event: &str) {
+    let log = "/api/v1/webhooks/events/log";
+    let subject = done(acme.get(&format!("{log}/{event}"))).await.text("/event/subject/id");
+    let span = "occurred_after=2026-11-23T00:00:00Z&occurred_before=2026-12-30T00:00:00Z";
+    for filter in [
+        format!("subject_id={subject}"),
+        "subject_type=customer".to_owned(),
+        format!("subject_type=customer&subscription_id={hook}"),
+        "status=waiting,exhausted&subject_type=customer".to_owned(),
+        "error=timeout.head".to_owned(),
+        "http_status=200".to_owned(),
+        format!("event_id={event}"),
+        span.to_owned(),
+    ] {
+        pages(acme, &format!("/api/v1/webhooks/deliveries?{filter}")).await;
+    }
+    pages(acme, &format!("{log}?subject_id={subject}")).await;
+    pages(acme, &format!("{log}?subject_type=customer&{span}")).await;
+    for q in ["alan@example.com", event, subject.as_str(), "early"] {
+        done(acme.get(&format!("/api/v1/webhooks/events/search?q={q}"))).await;
+    }
+    pages(acme, &format!("{log}/{event}/explain")).await;
+    done(acme.get(&format!("{log}/{event}/explain?subscription_id={hook}"))).await;
+    let preview = format!("/api/v1/webhooks/subscriptions/{hook}/preview");
+    done(acme.post(&preview, json!({"events": ["*"]}))).await;
+    for query in ["", "?group_by=subscription", "?bucket=day&group_by=event_type"] {
+        done(acme.get(&format!("/api/v1/webhooks/statistics{query}"))).await;
+    }
+    let stream = "/api/v1/webhooks/events/stream?after=0";
+    let mut events = acme.client.events(stream).await.unwrap();
+    assert!(events.next().await.unwrap().is_some());
+}
+
+/// An endpoint that wants order, and an event that has to wait for the one before.
+async fn in_order(app: &TestApp, acme: &Tenant) {
+    let ordered = json!({"events": ["customer.*"], "ordering": "per_object"});
+    let ordered = acme.receiver_with(ordered).await;
+    ordered.then(Script::status(500));
+    let id = acme.customer("barbara@example.com").await;
+    done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"first_name": "B"}))).await;
+    app.settle().await;
+    let path = format!("/api/v1/webhooks/events/log?subject_id={id}");
+    let events = done(acme.get(&path)).await.json();
+    for event in events["data"].as_array().unwrap() {
+        let event = event["id"].as_str().unwrap();
+        let hook = &ordered.subscription_id;
+        let path = format!("/api/v1/webhooks/events/log/{event}/explain?subscription_id={hook}");
+        done(acme.get(&path)).await;
+    }
 }
 
 async fn keys(acme: &Tenant) {
@@ -273,20 +330,23 @@ impl ReactionHandler for Faulty {
     }
 }
 
+/// A runner with a job that fails, and a reaction that does not take a customer's creation.
+pub(crate) fn stubborn(app: &TestApp, id: &str, fails: &Arc<AtomicBool>) -> Runner {
+    let db = &app.app.db;
+    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
+    let faulty = || Faulty { subject_id, fails: Arc::clone(fails) };
+    let leases = Leases::new(db.clone(), app.app.engine.node_id());
+    let bus = Bus::new(Arc::clone(db.clock()));
+    RunnerBuilder::default().job(faulty()).reaction(faulty()).build(db.clone(), bus, leases)
+}
+
 async fn failures(app: &TestApp, acme: &Tenant) {
     let db = &app.app.db;
     let id = acme.customer("edsger@example.com").await;
     done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"tier": "premium"}))).await;
     app.settle().await;
-    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
     let fails = Arc::new(AtomicBool::new(true));
-    let faulty = || Faulty { subject_id, fails: Arc::clone(&fails) };
-    let leases = Leases::new(db.clone(), app.app.engine.node_id());
-    let runner = RunnerBuilder::default().job(faulty()).reaction(faulty()).build(
-        db.clone(),
-        Bus::new(Arc::clone(db.clock())),
-        leases,
-    );
+    let runner = stubborn(app, &id, &fails);
 
     let ctx = db.tenant_ctx("tour", acme.id.parse().unwrap()).await.unwrap();
     let enqueued = work!([], |work| async move {

@@ -1,13 +1,18 @@
 //! The routes of the webhooks domain.
 
 mod asyncapi;
+mod attempts;
 mod deliveries;
 mod erasures;
 mod event_types;
 mod events;
+mod explain;
 mod log;
+mod narrowed;
 mod options;
 mod retention;
+mod statistics;
+mod streams;
 mod subscriptions;
 
 use tidings_web::Routes;
@@ -23,6 +28,7 @@ pub fn privacy_routes(webhooks: &Webhooks) -> Routes<Webhooks> {
 pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
     let routes = options::routes(subscriptions::routes(routes));
+    let routes = streams::routes(explain::routes(statistics::routes(routes)));
     let routes = asyncapi::routes(event_types::routes(routes));
     log::routes(events::routes(deliveries::routes(routes)))
 }

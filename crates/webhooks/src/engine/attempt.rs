@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::HeaderValue;
 use rand::RngCore;
 use tidings_db::DbError;
-use tidings_egress::{Exchange, Phases, Reply, retry_after};
+use tidings_egress::{Exchange, Phases, retry_after};
 use tidings_kernel::{Timestamp, TraceContext};
 use tidings_trace::{Attribute, Span, SpanKind};
 
@@ -15,13 +14,9 @@ use super::Engine;
 use super::directory::Endpoint;
 use super::item::Item;
 use super::settle::Settled;
+use crate::kept::Kept;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
 use crate::wire::{Outgoing, StoredEvent};
-
-/// Headers of an answer that are kept: enough to see who answered and when to come back, and
-/// nothing that opens anything.
-const KEPT_HEADERS: &[&str] =
-    &["content-type", "content-length", "date", "server", "retry-after", "via", "x-request-id"];
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -29,11 +24,10 @@ pub(crate) struct Made {
     pub(crate) item: Item,
     pub(crate) number: u32,
     pub(crate) started_at: Timestamp,
-    pub(crate) took: Duration,
+    pub(crate) phases: Phases,
     pub(crate) outcome: Outcome,
     pub(crate) next: NextStep,
-    pub(crate) response_headers: Option<String>,
-    pub(crate) response_body: Option<Bytes>,
+    pub(crate) kept: Kept,
     /// Ends when the outcome is durable.
     pub(crate) _settling: Span,
 }
@@ -69,26 +63,21 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
     // What came back may repeat what was sent, which may have been erased meanwhile.
-    let erased = is_erased(engine, &item);
-    let (response_headers, response_body) = if erased { (None, None) } else { kept(&exchange) };
+    let kept = if is_erased(engine, &item) {
+        Kept::default()
+    } else {
+        // The same event at the same instant makes the same request, so that nothing is copied for
+        // what arrives.
+        Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers)
+    };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
     engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
     describe(&mut span, outcome, &exchange.phases);
     let settling = engine.0.tracer.step(SpanKind::Internal, span.context(), "settle");
     drop(span);
-    let took = exchange.phases.total;
-    Some(Made {
-        item,
-        number,
-        started_at,
-        took,
-        outcome,
-        next,
-        response_headers,
-        response_body,
-        _settling: settling,
-    })
+    let phases = exchange.phases;
+    Some(Made { item, number, started_at, phases, outcome, next, kept, _settling: settling })
 }
 
 impl Made {
@@ -97,17 +86,21 @@ impl Made {
         self.number > self.item.attempts
     }
 
+    /// The whole time of the attempt.
+    pub(super) const fn took(&self) -> Duration {
+        self.phases.total
+    }
+
     /// There is nothing to attempt: the subscription sends no more, or the event was erased.
     pub(super) fn discarded(item: Item, now: Timestamp, why: &'static str) -> Self {
         Self {
             number: item.attempts,
             item,
             started_at: now,
-            took: Duration::ZERO,
+            phases: Phases::default(),
             outcome: Outcome::Failed(why),
             next: NextStep::Gone,
-            response_headers: None,
-            response_body: None,
+            kept: Kept::default(),
             _settling: Span::default(),
         }
     }
@@ -192,9 +185,7 @@ async fn send(
             phases: Phases::default(),
         };
     };
-    let event = &item.event;
-    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
-    let Outgoing { mut headers, body } = endpoint.wire.outgoing(event, now);
+    let Outgoing { mut headers, body } = outgoing(endpoint, item, now);
     if let Some(trace) = trace.filter(|_| engine.0.tracer.propagates())
         && let Ok(value) = HeaderValue::try_from(trace.header())
     {
@@ -202,6 +193,12 @@ async fn send(
         headers.entry("traceparent").or_insert(value);
     }
     engine.0.egress.send(target, headers, body, endpoint.timeout).await
+}
+
+fn outgoing(endpoint: &Endpoint, item: &Item, now: Timestamp) -> Outgoing {
+    let event = &item.event;
+    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
+    endpoint.wire.outgoing(event, now)
 }
 
 fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
@@ -212,22 +209,6 @@ fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
         },
         Err(error) => Outcome::Failed(error.class()),
     }
-}
-
-/// What is kept of an answer. A body of a 2xx that is empty or `ok` tells nothing.
-fn kept(exchange: &Exchange) -> (Option<String>, Option<Bytes>) {
-    let Ok(Reply { status, headers, body, .. }) = &exchange.outcome else { return (None, None) };
-    if (200..300).contains(status) {
-        return (None, (!body.is_empty()).then(|| body.clone()));
-    }
-    let kept: std::collections::BTreeMap<&str, String> = KEPT_HEADERS
-        .iter()
-        .filter_map(|name| {
-            let value = headers.get(*name)?;
-            Some((*name, String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect()))
-        })
-        .collect();
-    (serde_json::to_string(&kept).ok(), (!body.is_empty()).then(|| body.clone()))
 }
 
 #[expect(clippy::disallowed_methods, reason = "jitter spreads load; it is part of no result")]

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 
 use super::directory::TenantDirectory;
 use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
+use super::outcomes::beating;
 use super::settle::Settled;
 use super::{Engine, Inbound};
 use crate::subscription::DeliveryOrder;
@@ -54,7 +55,8 @@ pub(super) async fn run(
                 engine.0.metrics.left();
                 continue;
             }
-            if let Err(error) = fan_out(&engine, event).await {
+            let fanned_out = beating(&engine, &pulse, fan_out(&engine, event)).await;
+            if let Err(error) = fanned_out {
                 give_up_one(&engine, event_id, &error);
             }
         }

@@ -163,8 +163,8 @@ impl Lane {
         let arrived = matches!(made.outcome, Outcome::Status { status: 200..=299, .. });
         let mut state = self.state();
         let probed = state.breaker.probes();
-        state.standing.settle(arrived, made.took);
-        state.window.settle(made.outcome, made.took);
+        state.standing.settle(arrived, made.took());
+        state.window.settle(made.outcome, made.took());
         let opened = state.breaker.settle(arrived, now);
         if probed && arrived {
             // After an outage the window grows from the bottom.

@@ -34,7 +34,9 @@ use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
 use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
-use tidings_kernel::{EventId, Kind, NodeId, SubscriptionKind, WebhookSubscriptionId, limits};
+use tidings_kernel::{
+    EventId, Kind, NodeId, SubscriptionKind, Timestamp, WebhookSubscriptionId, limits,
+};
 use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tokio::sync::mpsc;
@@ -220,6 +222,12 @@ impl Engine {
     /// What is under way in memory.
     pub fn activity(&self) -> &Activity {
         &self.0.activity
+    }
+
+    /// Until when this node leaves an endpoint alone.
+    pub(crate) fn left_alone_until(&self, id: WebhookSubscriptionId) -> Option<Timestamp> {
+        let lane = self.lanes().get(&id).map(Arc::clone)?;
+        lane.now(self.0.db.now()).open_until
     }
 
     /// Puts an item into its endpoint's lane.

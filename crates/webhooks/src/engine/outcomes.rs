@@ -23,6 +23,26 @@ impl Engine {
     }
 }
 
+/// How often a loop that waits looks whether it waits for the settler.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Does work that may have to wait for room among the outcomes. While the queue is full, the loop
+/// that fills it waits rightly, and says that it lives: the settler has a pulse of its own, and tries
+/// for as long as the database is away. Any other wait is left to the watchdog.
+pub(super) async fn beating<F: Future>(engine: &Engine, pulse: &Pulse, work: F) -> F::Output {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(LOOK_EVERY) => {
+                if engine.0.outcomes.capacity() == 0 {
+                    pulse.beat();
+                }
+            }
+        }
+    }
+}
+
 /// Writes outcomes, for ever.
 pub(super) async fn run(
     engine: Engine,

@@ -12,6 +12,7 @@ use tidings_trace::{Attribute, SpanKind};
 use super::Engine;
 use super::dispatch::plan_pairs;
 use super::item::delivery_id;
+use super::outcomes::beating;
 use super::settle::Settled;
 use crate::store::deliveries;
 use crate::store::pointers::{self, Pointer};
@@ -35,7 +36,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             engine.0.overflowed.fetch_or(left_behind, Ordering::AcqRel);
         } else if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
             pulse.waits_for("the database to give pointers");
-            match run_once(&engine, false).await {
+            match beating(&engine, &pulse, run_once(&engine, false)).await {
                 Ok(taken) => {
                     swept = now;
                     tracing::debug!(taken, "pointers were taken up");

@@ -154,24 +154,24 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         delivery_id: item.delivery_id,
         attempt: *number,
         started_at: made.started_at,
-        duration: i64::try_from(made.took.as_micros()).unwrap_or(i64::MAX),
+        phases: made.phases,
         status: last_status,
         error: last_error,
-        response_headers: made.response_headers.clone(),
-        response_body: made.response_body.clone(),
+        kept: made.kept.clone(),
         node_id: item.holder,
     };
     (delivery, attempt)
 }
 
 /// What an attempt adds to the statistics of its subscription.
-fn counted(made: &Made) -> Counted {
+fn counted(made: &Made) -> Counted<'_> {
     let attempted = made.number > made.item.attempts;
     Counted {
         tenant_id: made.item.tenant_id,
         subscription_id: made.item.subscription_id,
+        event_name: &made.item.event.name,
         started_at: made.started_at,
-        took: made.took,
+        took: made.took(),
         outcome: attempted.then_some(made.outcome),
         next: made.next,
     }

@@ -45,6 +45,9 @@ fn what_cannot_be_read_is_not_sent() {
     for body in ["", "not json", "{\"data\":{\"email\":1}}", "[1]"] {
         assert_eq!(redacted(&["/data/email"], body), "null", "{body}");
     }
+    let torn = BODY.replace("we\\u0062", "\\ud800");
+    let sent: Value = serde_json::from_str(&redacted(&["/data/email"], &torn)).unwrap();
+    assert_eq!((&sent["data"], &sent["custom_metadata"]), (&Value::Null, &json!({"shop": "x"})));
 }
 
 #[test]

@@ -15,20 +15,11 @@ tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
         next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
         WHERE tenant_id = $1 AND id = $2";
-    query LIST = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
-        WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) AND (ABSENT_TEXT($3) OR status = $3) \
-        AND (ABSENT_TEXT($4) OR event_name = $4) AND (ABSENT_UUID($5) OR event_id = $5) \
-        ORDER BY id DESC LIMIT $6";
-    query LIST_OF_SUBSCRIPTION = "SELECT id, event_id, subscription_id, origin, event_name, \
-        status, attempts, next_attempt_at, last_status, last_error, reason, created_at, \
-        updated_at FROM deliveries WHERE tenant_id = $1 AND subscription_id = $2 \
-        AND (ABSENT_UUID($3) OR id < $3) AND (ABSENT_TEXT($4) OR status = $4) \
-        AND (ABSENT_TEXT($5) OR event_name = $5) ORDER BY id DESC LIMIT $6";
     query EXISTING = "SELECT id FROM deliveries WHERE tenant_id = $1 AND id IN_UUIDS($2)";
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
-        response_body FROM delivery_attempts WHERE tenant_id = $1 AND delivery_id = $2 \
-        AND attempt > $3 ORDER BY attempt LIMIT $4";
+        response_body, dns_micros, connect_micros, tls_micros, first_byte_micros, body_micros, \
+        reused, request_headers, response_truncated FROM delivery_attempts \
+        WHERE tenant_id = $1 AND delivery_id = $2 AND attempt > $3 ORDER BY attempt LIMIT $4";
     /// What is due; of an object whose events wait for each other only the first, and that only
     /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
@@ -122,6 +113,14 @@ pub struct AttemptRecord {
     pub response_headers: Option<String>,
     /// The beginning of the answer's body.
     pub response_body: Option<Bytes>,
+    /// Microseconds of name resolution, connect, TLS, the wait for the answer, and its body.
+    pub phases: [Option<i64>; 5],
+    /// Whether it went over a connection that had served before.
+    pub reused: Option<bool>,
+    /// Headers of a request that was in vain, as JSON.
+    pub request_headers: Option<String>,
+    /// Whether the answer's body was longer than what is kept of it.
+    pub response_truncated: Option<bool>,
 }
 
 impl FromRow for AttemptRecord {
@@ -134,6 +133,10 @@ impl FromRow for AttemptRecord {
             error: row.take()?,
             response_headers: row.take()?,
             response_body: row.take()?,
+            phases: [row.take()?, row.take()?, row.take()?, row.take()?, row.take()?],
+            reused: row.take()?,
+            request_headers: row.take()?,
+            response_truncated: row.take()?,
         })
     }
 }
@@ -176,19 +179,6 @@ impl FromRow for DueDelivery {
     }
 }
 
-/// What a list of deliveries is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Of one subscription.
-    pub subscription_id: Option<WebhookSubscriptionId>,
-    /// Of one event.
-    pub event_id: Option<EventId>,
-    /// In one state.
-    pub status: Option<DeliveryStatus>,
-    /// Of one type.
-    pub event_type: Option<String>,
-}
-
 /// The tenant's delivery with this id.
 pub(crate) async fn find(
     mut reader: Reader<'_>,
@@ -196,27 +186,6 @@ pub(crate) async fn find(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, DbError> {
     reader.row(&GET, args![tenant_id, id]).await
-}
-
-/// The tenant's deliveries, the newest first.
-pub(crate) async fn list(
-    mut reader: Reader<'_>,
-    tenant_id: TenantId,
-    filter: &DeliveryFilter,
-    page: PageParams,
-) -> Result<Page<Delivery>, DbError> {
-    let after = page.after.map(|cursor| cursor.id);
-    let status = filter.status.map(DeliveryStatus::as_str);
-    let name = filter.event_type.as_deref();
-    let limit = page.limit + 1;
-    let rows: Vec<Delivery> = if let Some(id) = filter.subscription_id {
-        let args = args![tenant_id, id, after, status, name, limit];
-        reader.rows(&LIST_OF_SUBSCRIPTION, args).await?
-    } else {
-        let args = args![tenant_id, after, status, name, filter.event_id, limit];
-        reader.rows(&LIST, args).await?
-    };
-    Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: 0, id: row.id.uuid() }))
 }
 
 /// Which of these deliveries exist.

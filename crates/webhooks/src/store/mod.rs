@@ -2,8 +2,10 @@
 
 pub(crate) mod activity;
 pub(crate) mod deliveries;
+pub(crate) mod delivery_list;
 pub(crate) mod erasures;
 pub(crate) mod event_types;
+pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod nodes;

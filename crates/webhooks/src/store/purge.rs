@@ -20,6 +20,8 @@ tidings_db::statements! {
         AND (next_attempt_at IS NOT NULL OR updated_at >= $5)";
     query DELIVERIES_OF = "SELECT id FROM deliveries WHERE tenant_id = $1 \
         AND id >= $2 AND id <= $3 AND event_id = $4";
+    query ERASED_SINCE = "SELECT COUNT(*) FROM deliveries WHERE tenant_id = $1 \
+        AND id IN_UUIDS($2) AND reason = 'erased' AND updated_at >= $3";
     query ENDED_DELIVERIES = "SELECT id, event_id FROM deliveries WHERE tenant_id = $1 \
         AND id >= $2 AND id < $3 AND next_attempt_at IS NULL AND updated_at < $4 \
         ORDER BY id LIMIT $5";
@@ -43,7 +45,7 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND event_id IN_UUIDS($2)";
     command DELETE_RECEIPTS = "DELETE FROM erasures WHERE tenant_id = $1 AND id IN_UUIDS($2)";
     command CLEAR_REPLIES = "UPDATE delivery_attempts SET response_body = NULL, \
-        response_headers = NULL WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) \
+        response_headers = NULL, request_headers = NULL WHERE tenant_id = $1 AND delivery_id IN_UUIDS($2) \
         AND started_at < $3 AND (response_body IS NOT NULL OR response_headers IS NOT NULL)";
     command DISCARD = "UPDATE deliveries SET status = 'discarded', reason = 'erased', \
         next_attempt_at = NULL, updated_at = $3 WHERE tenant_id = $1 AND id IN_UUIDS($2) \
@@ -176,14 +178,16 @@ pub(crate) async fn clear_replies(
     writer.execute(&CLEAR_REPLIES, args![tenant_id, deliveries, before]).await
 }
 
-/// Discards those of these deliveries that have not ended. Says how many.
+/// Discards those of these deliveries that have not ended. Says how many were discarded since an
+/// instant, the engine's included: it discards what it has in memory by itself.
 pub(crate) async fn discard(
     writer: &mut Writer<'_>,
     tenant_id: TenantId,
     deliveries: &[DeliveryId],
-    now: Timestamp,
-) -> Result<u64, DbError> {
-    writer.execute(&DISCARD, args![tenant_id, deliveries, now]).await
+    (since, now): (Timestamp, Timestamp),
+) -> Result<i64, DbError> {
+    writer.execute(&DISCARD, args![tenant_id, deliveries, now]).await?;
+    writer.reader().scalar(&ERASED_SINCE, args![tenant_id, deliveries, since]).await
 }
 
 /// Deletes deliveries with their attempts.

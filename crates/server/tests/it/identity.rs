@@ -17,13 +17,14 @@ async fn the_operators_key_is_stored_when_nothing_can_fail_any_more() {
             continue;
         };
         let ran = log.ran();
-        let last = |wanted: &str| {
-            ran.iter().rposition(|ran| matches!(ran, Ran::Statement(name, _) if *name == wanted))
-        };
+        let is =
+            |ran: &Ran, wanted: &str| matches!(ran, Ran::Statement(name, _) if *name == wanted);
+        let first = |wanted: &str| ran.iter().position(|ran| is(ran, wanted));
+        let last = |wanted: &str| ran.iter().rposition(|ran| is(ran, wanted));
         let stored = last("tidings_identity::store::installation::INSERT");
         assert!(stored.is_some());
         assert!(stored > last("tidings_jobs::sweep::DECLARE"), "schedules were declared before");
-        assert!(stored > last("tidings_webhooks::store::nodes::BEAT"), "the engine began before");
+        assert!(stored > first("tidings_webhooks::store::nodes::BEAT"), "the engine began before");
         app.end().await;
     }
 }

@@ -91,12 +91,16 @@ async fn world(app: &TestApp, acme: &Tenant) -> (String, impl Fn(&str) -> String
     let number = acme.get(&format!("/api/v1/customers/{customer}")).await.text("/customer_number");
     acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.thing"})).await;
     app.settle().await;
+    let delivery = acme.get("/api/v1/webhooks/deliveries").await.text("/data/0/id");
+    let event = hook.arrivals()[0].id();
     let (tenant, ada) = (acme.id.clone(), customer.clone());
     let path_of = move |path: &str| {
         let id = match path.split('/').nth(3) {
             Some("tenants") => tenant.as_str(),
             Some("customers") if path.contains("/by-number/") => &number,
             Some("customers") => &ada,
+            Some("webhooks") if path.contains("/deliveries/") => &delivery,
+            Some("webhooks") if path.contains("/events/log/") => &event,
             Some("webhooks") if path.contains("/subscriptions/") => &hook.subscription_id,
             Some(_) | None => "custom.thing",
         };

@@ -10,6 +10,7 @@ use tidings_server::Settings;
 
 use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
+use crate::replay::ReplayArgs;
 use crate::sign::SignArgs;
 use crate::trigger::TriggerArgs;
 use crate::verify::VerifyArgs;
@@ -57,6 +58,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Send an example of any event type to one subscription.
     Trigger(TriggerArgs),
+    /// Send past events once more to one subscription.
+    Replay(ReplayArgs),
     /// Sign a body, offline.
     Sign(SignArgs),
     /// Say whether a webhook is genuine, and if not, why; offline.

@@ -27,7 +27,8 @@ migrations![
     "0004_webhooks",
     "0005_subscription_options",
     "0008_flow",
-    "0009_event_type_versions"
+    "0009_event_type_versions",
+    "0010_replays"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

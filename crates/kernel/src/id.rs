@@ -42,6 +42,23 @@ impl fmt::Display for AnyId {
     }
 }
 
+/// A text that is no id of any kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this is no id: an id is a known prefix, an underscore and 26 characters, as in cus_01h455vb4pex5vsknk084sn02q"
+)]
+pub struct AnyIdError;
+
+impl FromStr for AnyId {
+    type Err = AnyIdError;
+
+    fn from_str(text: &str) -> Result<Self, AnyIdError> {
+        let (given, suffix) = text.split_once('_').ok_or(AnyIdError)?;
+        let (prefix, _) = KINDS.iter().find(|(prefix, _)| *prefix == given).ok_or(AnyIdError)?;
+        decode(suffix).map(|uuid| Self { prefix, uuid }).ok_or(AnyIdError)
+    }
+}
+
 impl<K: Kind> Id<K> {
     /// Wraps sixteen bytes that are known to name a `K`: a database row, a minted value.
     pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -269,6 +286,8 @@ kinds! {
     PublicationKind PublicationId = "pub" "publication";
     /// The id of a request.
     RequestKind RequestId = "req" "request";
+    /// The id of a replay: past events, sent once more to one webhook subscription.
+    ReplayKind ReplayId = "rpl" "replay";
     /// The id of a customer segment.
     SegmentKind SegmentId = "seg" "segment";
     /// The id of a tenant.
@@ -304,6 +323,22 @@ mod tests {
         use utoipa::ToSchema;
         assert_eq!(CustomerId::name(), "CustomerId");
         assert_eq!(WebhookSubscriptionId::name(), "WebhookSubscriptionId");
+    }
+
+    #[test]
+    fn an_id_of_any_kind_is_read_and_nothing_else() {
+        let id = WebhookSubscriptionId::from_uuid(Uuid::from_u128(7)).any();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in [
+            "",
+            "_",
+            "whs",
+            "nil_00000000000000000000000007",
+            "whs_7",
+            "whs_8zzzzzzzzzzzzzzzzzzzzzzzzz",
+        ] {
+            assert_eq!(text.parse::<AnyId>(), Err(AnyIdError), "{text}");
+        }
     }
 
     #[test]

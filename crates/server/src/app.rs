@@ -133,7 +133,8 @@ impl App {
         })
         .await?;
         let leases = Leases::new(db.clone(), engine.node_id());
-        let runner = by_itself(&identity, &customers).build(db.clone(), bus.clone(), leases);
+        let runner =
+            by_itself(&identity, &customers, &webhooks).build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
         if background {
             runner.start(&tasks);
@@ -259,13 +260,14 @@ impl App {
 }
 
 /// What happens without anyone asking for it.
-fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
+fn by_itself(identity: &Identity, customers: &Customers, webhooks: &Webhooks) -> RunnerBuilder {
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(tidings_webhooks::jobs::purge_statistics())
         .sweep(wiring::idempotent_replies())
+        .job(tidings_webhooks::jobs::GoOnWithReplay::new(webhooks))
         .reaction(tidings_webhooks::jobs::EventActivity);
     for sweep in tidings_customers::jobs::sweeps(customers) {
         runner = runner.sweep(sweep);

@@ -1,6 +1,7 @@
 //! What callers send.
 
 mod options;
+mod replays;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
 pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use replays::CreateReplay;
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -36,6 +36,7 @@ mod options;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;
+mod replay;
 mod sample;
 mod sealing;
 mod service;
@@ -66,6 +67,8 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::log::ALL,
         store::nodes::ALL,
         store::pointers::ALL,
+        store::replayed::ALL,
+        store::replays::ALL,
         store::settle::ALL,
         store::statistics::ALL,
         store::subscriptions::ALL,

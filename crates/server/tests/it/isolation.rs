@@ -29,6 +29,8 @@ stories! {
         acme.post("/api/v1/webhooks/event-types", custom).await;
         let segment = json!({"name": "all", "criteria": {}, "is_dynamic": false});
         let segment = acme.post("/api/v1/customers/segments", segment).await.text("/id");
+        let replay = json!({"subscription_id": hook.subscription_id, "after_position": 0});
+        let replay = acme.post("/api/v1/webhooks/replays", replay).await.text("/id");
         app.settle().await;
         let delivery = acme.get("/api/v1/webhooks/deliveries").await.text("/data/0/id");
         let event = hook.arrivals()[0].id();
@@ -47,6 +49,8 @@ stories! {
                 segment.clone()
             } else if operation.path.contains("/customers/") {
                 customer.clone()
+            } else if operation.path.contains("/replays/") {
+                replay.clone()
             } else if operation.path.contains("/subscriptions/") {
                 hook.subscription_id.clone()
             } else if operation.path.contains("/deliveries/") {

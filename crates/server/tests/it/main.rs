@@ -13,6 +13,7 @@ mod isolation;
 mod jobs;
 mod payload_filters;
 mod publishing;
+mod replays;
 mod scenarios;
 mod statements;
 mod subscription_care;

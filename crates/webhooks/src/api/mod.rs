@@ -6,6 +6,7 @@ mod event_types;
 mod events;
 mod log;
 mod options;
+mod replays;
 mod subscriptions;
 
 use tidings_web::Routes;
@@ -17,5 +18,5 @@ pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = Routes::new("webhooks", webhooks.clone());
     let routes = options::routes(subscriptions::routes(routes));
     let routes = asyncapi::routes(event_types::routes(routes));
-    log::routes(events::routes(deliveries::routes(routes)))
+    replays::routes(log::routes(events::routes(deliveries::routes(routes))))
 }

@@ -4,20 +4,25 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use rand::RngCore;
+use tidings_db::DbError;
 use tidings_egress::{Exchange, Reply, retry_after};
 use tidings_kernel::Timestamp;
 
 use super::Engine;
 use super::directory::Endpoint;
-use super::item::Item;
+use super::item::{Item, MANUAL};
 use super::settle::Settled;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
+use crate::store::deliveries;
 use crate::wire::{Outgoing, StoredEvent};
 
 /// Headers of an answer that are kept: enough to see who answered and when to come back, and
 /// nothing that opens anything.
 const KEPT_HEADERS: &[&str] =
     &["content-type", "content-length", "date", "server", "retry-after", "via", "x-request-id"];
+
+/// How long a delivery of a replay waits before it is seen whether its subscription sends again.
+const PAUSED: Duration = Duration::from_mins(1);
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -51,8 +56,28 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let Some(endpoint) = directory.endpoint(item.subscription_id) else {
-        return Some(Made::discarded(item, number, engine.0.db.now()));
+    let endpoint = directory.endpoint(item.subscription_id);
+    let endpoint = match (endpoint, item.replay_id) {
+        (Some(endpoint), None) => endpoint,
+        (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
+            Ok(true) => endpoint,
+            Ok(false) => {
+                engine.deliveries().finish(item.delivery_id);
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
+                put_off(engine, item).await;
+                return None;
+            }
+        },
+        (None, None) => return Some(Made::discarded(item, number, engine.0.db.now())),
+        (None, Some(_)) => {
+            // A replay waits until its subscription sends again.
+            let until = engine.0.db.now().after(PAUSED);
+            engine.settle(Settled::Parked(item, until)).await;
+            return None;
+        }
     };
     let started_at = engine.0.db.now();
     let exchange = send(engine, &endpoint, &item, started_at).await;
@@ -87,6 +112,14 @@ impl Made {
     }
 }
 
+/// Whether a delivery of a replay is still to be made: the replay may have been cancelled since, on
+/// whichever node.
+async fn is_wanted(engine: &Engine, item: &Item) -> Result<bool, DbError> {
+    let mut session = engine.0.db.read(item.tenant_id).await?;
+    let status = deliveries::status(session.reader(), item.tenant_id, item.delivery_id).await?;
+    Ok(status.is_some_and(|status| !status.is_terminal()))
+}
+
 /// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
 /// again.
 async fn put_off(engine: &Engine, item: Item) {
@@ -102,7 +135,12 @@ async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp)
         };
     };
     let event = &item.event;
-    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
+    let again = match item.replay_id {
+        Some(id) => Some(id.to_string()),
+        None => (item.origin == MANUAL).then(|| MANUAL.to_owned()),
+    };
+    let again = again.as_deref();
+    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body, again };
     let Outgoing { headers, body } = endpoint.wire.outgoing(event, now);
     engine.0.egress.send(target, headers, body, endpoint.timeout).await
 }

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use tidings_bus::{Pulse, Topic};
 use tidings_db::DbError;
+use tidings_events::Priority;
 use tidings_kernel::limits;
 
 use super::Engine;
-use super::item::{FROM_EVENT, FanOut, Item, MANUAL};
+use super::item::{FROM_EVENT, FanOut, Item, MANUAL, REPLAY};
 use crate::store::deliveries::{self, DueDelivery};
 
 /// The longest time until the loop looks by itself.
@@ -86,7 +87,13 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
 }
 
 async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
-    let DueDelivery { tenant_id, id, event_id, subscription_id, name, priority, body, .. } = due;
+    let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
+    let (origin, priority) = match due.origin.as_str() {
+        MANUAL => (MANUAL, due.priority),
+        // What has waited for so long lets live events go first.
+        REPLAY => (REPLAY, Priority::Low),
+        _ => (FROM_EVENT, due.priority),
+    };
     let directory = engine.0.directory.get(tenant_id).await?;
     let endpoint = directory.endpoint(subscription_id);
     engine.enqueue(Item {
@@ -94,7 +101,8 @@ async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
         tenant_id,
         subscription_id,
         delivery_id: id,
-        origin: if due.origin == MANUAL { MANUAL } else { FROM_EVENT },
+        origin,
+        replay_id: due.replay_id,
         attempts: due.attempts,
         created_at: due.created_at,
         order: due.order,

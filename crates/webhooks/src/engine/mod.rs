@@ -38,7 +38,7 @@ use tokio::sync::mpsc;
 pub(crate) use directory::Directory;
 use in_hand::InHand;
 use item::Item;
-pub(crate) use item::{MANUAL, Order, delivery_id};
+pub(crate) use item::{MANUAL, Order, REPLAY, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
 use settle::Settled;

@@ -89,6 +89,7 @@ impl Webhooks {
                     reason: None,
                     created_at: at,
                     updated_at: at,
+                    replay_id: None,
                 });
             }
         }
@@ -168,6 +169,7 @@ impl Webhooks {
             reason: None,
             created_at: now,
             updated_at: now,
+            replay_id: None,
             ..delivery.clone()
         };
         let node_id = work.node_id();

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::Priority;
 use tidings_kernel::{
-    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
-    WebhookSubscriptionId,
+    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, ReplayId, TenantId, Timestamp, Uuid,
+    Version, WebhookSubscriptionId,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -13,26 +13,30 @@ use crate::engine::Order;
 
 tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
+        next_attempt_at, last_status, last_error, reason, created_at, updated_at, replay_id \
+        FROM deliveries \
         WHERE tenant_id = $1 AND id = $2";
     query LIST = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
+        next_attempt_at, last_status, last_error, reason, created_at, updated_at, replay_id \
+        FROM deliveries \
         WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) AND (ABSENT_TEXT($3) OR status = $3) \
         AND (ABSENT_TEXT($4) OR event_name = $4) AND (ABSENT_UUID($5) OR event_id = $5) \
         ORDER BY id DESC LIMIT $6";
     query LIST_OF_SUBSCRIPTION = "SELECT id, event_id, subscription_id, origin, event_name, \
         status, attempts, next_attempt_at, last_status, last_error, reason, created_at, \
-        updated_at FROM deliveries WHERE tenant_id = $1 AND subscription_id = $2 \
+        updated_at, replay_id FROM deliveries WHERE tenant_id = $1 AND subscription_id = $2 \
         AND (ABSENT_UUID($3) OR id < $3) AND (ABSENT_TEXT($4) OR status = $4) \
         AND (ABSENT_TEXT($5) OR event_name = $5) ORDER BY id DESC LIMIT $6";
     query EXISTING = "SELECT id FROM deliveries WHERE tenant_id = $1 AND id IN_UUIDS($2)";
+    query STATUS = "SELECT status FROM deliveries WHERE tenant_id = $1 AND id = $2";
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
         response_body FROM delivery_attempts WHERE tenant_id = $1 AND delivery_id = $2 \
         AND attempt > $3 ORDER BY attempt LIMIT $4";
     /// What is due; of an object whose events wait for each other only the first, and that only
     /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
-        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body \
+        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body, \
+        d.replay_id \
         FROM deliveries d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
@@ -61,7 +65,7 @@ pub struct Delivery {
     pub event_id: EventId,
     /// The subscription.
     pub subscription_id: WebhookSubscriptionId,
-    /// `event` or `manual`.
+    /// `event`, `manual` or `replay`.
     pub origin: String,
     /// The event's type.
     pub event_name: String,
@@ -81,6 +85,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The replay that it belongs to.
+    pub replay_id: Option<ReplayId>,
 }
 
 impl FromRow for Delivery {
@@ -99,6 +105,7 @@ impl FromRow for Delivery {
             reason: row.take()?,
             created_at: row.take()?,
             updated_at: row.take()?,
+            replay_id: row.take()?,
         })
     }
 }
@@ -150,6 +157,7 @@ pub(crate) struct DueDelivery {
     pub(crate) order: Option<Order>,
     pub(crate) priority: Priority,
     pub(crate) body: Bytes,
+    pub(crate) replay_id: Option<ReplayId>,
 }
 
 impl FromRow for DueDelivery {
@@ -169,6 +177,7 @@ impl FromRow for DueDelivery {
             },
             priority: row.word(Priority::find)?,
             body: row.take()?,
+            replay_id: row.take()?,
         })
     }
 }
@@ -193,6 +202,16 @@ pub(crate) async fn find(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, DbError> {
     reader.row(&GET, args![tenant_id, id]).await
+}
+
+/// How far the tenant's delivery with this id has come.
+pub(crate) async fn status(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    id: DeliveryId,
+) -> Result<Option<DeliveryStatus>, DbError> {
+    let row: Option<(String,)> = reader.row(&STATUS, args![tenant_id, id]).await?;
+    Ok(row.and_then(|(status,)| DeliveryStatus::find(&status)))
 }
 
 /// The tenant's deliveries, the newest first.

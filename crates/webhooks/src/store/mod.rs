@@ -7,6 +7,8 @@ pub(crate) mod health;
 pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod pointers;
+pub(crate) mod replayed;
+pub(crate) mod replays;
 pub(crate) mod settle;
 pub(crate) mod statistics;
 pub(crate) mod subscriptions;

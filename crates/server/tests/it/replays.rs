@@ -310,6 +310,25 @@ stories! {
         assert_eq!(acme.post(REPLAYS, second).await.status, StatusCode::CREATED, "the next may run");
     }
 
+    async fn what_is_being_sent_at_the_cancellation_is_not_tried_again(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        customers(&acme, 0, 1).await;
+        let body = json!({"events": ["customer.created"], "timeout_seconds": 1});
+        let hook = acme.receiver_with(body).await;
+        hook.then(Script::hang());
+        app.settle().await;
+        let made = replay(&acme, &hook, json!({"after_position": 0})).await;
+        app.app.runner.run_due().await.unwrap();
+        app.app.engine.run_due().await.unwrap();
+        hook.wait_for(1).await;
+        assert_eq!(cancel(&acme, &made).await.json()["progress"]["cancelled"], 1);
+        app.advance(Duration::from_hours(1)).await;
+        assert_eq!(hook.count(), 1, "the attempt fails, and that is all");
+        let row = acme.get("/api/v1/webhooks/deliveries").await.json();
+        assert_eq!((&row["data"][0]["status"], &row["data"][0]["reason"]),
+            (&json!("discarded"), &json!("cancelled")));
+    }
+
     async fn a_replay_waits_for_its_subscription_and_fails_with_its_end(app: &TestApp) {
         let acme = app.tenant("acme").await;
         customers(&acme, 0, 4).await;
@@ -441,9 +460,10 @@ stories! {
     async fn a_tenant_has_a_bounded_number_of_replays_that_run(app: &TestApp) {
         let acme = app.tenant("acme").await;
         customers(&acme, 0, 1).await;
+        let endpoint = Receiver::start().await;
         let mut answers = Vec::new();
         for _ in 0..21 {
-            let body = json!({"url": "http://127.0.0.1:9/hook", "events": ["customer.created"]});
+            let body = json!({"url": endpoint.url(), "events": ["customer.created"]});
             let id = acme.post("/api/v1/webhooks/subscriptions", body).await.text("/id");
             let body = json!({"subscription_id": id, "after_position": 0});
             let answer = acme.post(REPLAYS, body).await;

@@ -1,7 +1,7 @@
 //! Wake-ups between tasks, and the tasks themselves.
 //!
 //! **The cast.** A [`Topic`] is a kind of work that may be due. A [`Bus`] tells whoever waits for a
-//! topic that there may be some. [`Tasks`] are the program's loops. [`Activity`] counts what is
+//! topic that there may be some. [`Tasks`] are the program's loops, and a watchdog looks at them. [`Activity`] counts what is
 //! under way.
 //!
 //! **The plot.** Whoever makes work due calls [`Bus::wake`]; a loop waits with [`Bus::wait`] for
@@ -12,6 +12,7 @@
 
 mod activity;
 mod tasks;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 
 pub use activity::{Activity, Busy};
 pub use tasks::{Beat, Pulse, Shutdown, Tasks};
+pub use watchdog::{LATE_AFTER, STUCK_AFTER, late};
 
 /// A kind of work that may be due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -41,7 +41,7 @@ pub(crate) enum Command {
     /// Bring the database's schema up to date, and do nothing else.
     Migrate(SettingsArgs),
     /// Say how the installation is, and what to do about what is not well.
-    Doctor(SettingsArgs),
+    Doctor(DoctorArgs),
     /// The operator's key.
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
@@ -123,6 +123,19 @@ pub(crate) struct SettingsArgs {
     /// Private ranges that webhooks may reach: 10.1.0.0/16,…
     #[arg(long, env = "TIDINGS_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     allow_private: Vec<IpNet>,
+    /// The collector that traces go to, as OTLP over HTTP: http://127.0.0.1:4318
+    #[arg(long, env = "TIDINGS_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
+    /// Which part of all traces is recorded, from 0 to 1 [default: 1]
+    #[arg(long, env = "TIDINGS_TRACE_RATIO", value_name = "RATIO")]
+    trace_ratio: Option<f64>,
+    /// Tell receivers of webhooks in which trace they are called, with `traceparent`
+    #[arg(
+        long, env = "TIDINGS_TRACE_RECEIVERS", value_name = "true|false",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+    )]
+    trace_receivers: Option<bool>,
     /// The operator's key, for automated installs; 32 to 256 visible ASCII characters
     #[arg(long, env = "TIDINGS_OPERATOR_KEY", hide = true, hide_env_values = true)]
     operator_key: Option<String>,
@@ -155,11 +168,42 @@ impl SettingsArgs {
             metrics_listen: self.metrics_listen,
             webhook_origin: self.webhook_origin,
             allow_private: self.allow_private,
+            otlp_endpoint: self.otlp_endpoint,
+            trace_ratio: self.trace_ratio,
+            trace_receivers: self.trace_receivers,
             operator_key: self.operator_key,
             root_key,
         };
         Ok(above.over(below))
     }
+}
+
+/// How `tidings doctor` is used.
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  tidings doctor --data ./data                            a stopped installation, or PostgreSQL's
+  tidings doctor --server http://127.0.0.1:8080           a running server, which knows more
+  tidings doctor --server http://127.0.0.1:8080 --json | jq .findings
+
+A running server is asked with the operator's key, in TIDINGS_OPERATOR_KEY. Nothing is changed.
+
+Exit status: 0 no problem, though there may be notices; 1 a problem, or no answer; 2 wrong arguments.";
+
+/// Whom to ask.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct DoctorArgs {
+    /// Ask a running server instead of looking into the data directory.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// With --server: deliveries of events that are older count as stuck [default: 60]
+    #[arg(long, value_name = "SECONDS", requires = "server")]
+    pub(crate) older_than: Option<u64>,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 /// How `tidings listen` is used.

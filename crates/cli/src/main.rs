@@ -86,7 +86,7 @@ async fn run(args: Args) -> Result<(), Failure> {
             let engine = tidings_server::App::migrate(&settings.into_settings()?).await?;
             say!("the {engine} database is up to date")
         }
-        Command::Doctor(settings) => doctor::run(&settings.into_settings()?).await,
+        Command::Doctor(options) => doctor::run(options).await,
         Command::OperatorKey(OperatorKeyCommand::Rotate(settings)) => {
             let settings = settings.into_settings()?;
             let key = tidings_server::App::rotate_operator_key(&settings).await?;

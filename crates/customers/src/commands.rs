@@ -1,5 +1,8 @@
 //! What callers send, besides profiles and criteria.
 
+mod consent;
+mod contact;
+
 use serde::Deserialize;
 use tidings_events::customers::{CustomerActivityType, CustomerStatus};
 use tidings_kernel::Problem;
@@ -7,7 +10,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::activity::is_callers;
 use crate::criteria::Criteria;
-use crate::validation::{Faults, read_currency};
+use crate::validation::{Faults, read_address, read_currency};
+
+pub use consent::RecordConsent;
+pub use contact::AddContact;
+
+use consent::{ADDRESS, USER_AGENT_CHARS_MAX};
 
 /// The longest reason, in characters.
 pub(crate) const REASON_CHARS_MAX: usize = 500;
@@ -41,6 +49,10 @@ pub struct DeleteCustomer {
     /// Whether the record is erased at once; otherwise it can be restored for 30 days.
     #[serde(default)]
     pub hard_delete: bool,
+    /// Whether subscriptions that run end with the customer; otherwise they keep it from being
+    /// deleted.
+    #[serde(default)]
+    pub cancel_subscriptions: bool,
     /// Why, at most 500 characters. It is in the event, so leave the person's name out of it.
     pub reason: Option<String>,
 }
@@ -105,6 +117,10 @@ pub struct RecordActivity {
     pub title: String,
     /// More about it, at most 2,000 characters.
     pub description: Option<String>,
+    /// The IP address from which it was done: the customer's, not that of this call.
+    pub ip_address: Option<String>,
+    /// The program with which it was done, at most 500 characters.
+    pub user_agent: Option<String>,
 }
 
 impl RecordActivity {
@@ -117,6 +133,8 @@ impl RecordActivity {
         }
         faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
         faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
+        faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);
         faults.or(self)
     }
 }
@@ -128,8 +146,9 @@ pub struct RecordPurchase {
     /// The amount in minor units of `currency`, 1 or more.
     #[schema(minimum = 1)]
     pub amount: i64,
-    /// ISO 4217 currency; the same for all purchases of a customer.
-    pub currency: String,
+    /// ISO 4217 currency, the same for all purchases of a customer: that of the purchases before
+    /// unless told, or else that of the customer's business.
+    pub currency: Option<String>,
     /// The order, at most 100 characters. Each counts once for a customer, however often it is sent.
     pub order_id: Option<String>,
 }
@@ -141,12 +160,8 @@ impl RecordPurchase {
         if self.amount < 1 {
             faults.push("/amount".to_owned(), "out_of_range", "1 or more");
         }
-        match read_currency(self.currency.trim()) {
-            Some(currency) => currency.code().clone_into(&mut self.currency),
-            None => {
-                faults.push("/currency".to_owned(), "invalid", "a code of ISO 4217, as in EUR");
-            }
-        }
+        let code = |text: &str| read_currency(text).map(|currency| currency.code().to_owned());
+        faults.replace("currency", &mut self.currency, code, "a code of ISO 4217, as in EUR");
         faults.optional("order_id", &mut self.order_id, ORDER_CHARS_MAX);
         faults.or(self)
     }

@@ -11,7 +11,6 @@ use tidings_kernel::{
     Actor, AnyId, Change, CustomerId, Entity, Metadata, SegmentId, TenantId, Timestamp, Version,
 };
 
-use crate::commands::RecordPurchase;
 use crate::error::CustomerError;
 use crate::figures::Figures;
 use crate::number::CustomerNumber;
@@ -253,10 +252,10 @@ impl Customer {
     /// Adds a purchase to the figures.
     pub fn purchase(
         self,
-        purchase: RecordPurchase,
+        (amount, currency): (i64, String),
+        order_id: Option<String>,
         now: Timestamp,
     ) -> Result<Change<Self>, CustomerError> {
-        let RecordPurchase { amount, currency, order_id } = purchase;
         let figures = self.figures.with_purchase(amount, &currency, now)?;
         let event = CustomerPurchaseRecorded {
             customer_id: self.id,
@@ -266,6 +265,11 @@ impl Customer {
             order_id,
         };
         Ok(Change::new(Self { figures, ..self }, event))
+    }
+
+    /// The currency of a purchase whose own is not told.
+    pub fn purchase_currency(&self) -> Option<String> {
+        self.figures.currency.clone().or_else(|| self.profile.currency.clone())
     }
 
     /// The fields whose value differs from `before`, sorted.

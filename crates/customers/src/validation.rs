@@ -11,7 +11,9 @@ use crate::commands::{REASON_CHARS_MAX, SetStatus};
 use crate::profile::{CreateCustomer, CustomField, Profile, UpdateCustomer};
 
 /// The longest mail address, in characters.
-const EMAIL_CHARS_MAX: usize = 255;
+pub(crate) const EMAIL_CHARS_MAX: usize = 255;
+/// What is told where a mail address cannot be read.
+pub(crate) const NOT_AN_ADDRESS: &str = "not a mail address, as in ada@example.com";
 /// The longest language tag, in characters.
 const LANGUAGE_CHARS_MAX: usize = 35;
 
@@ -135,13 +137,22 @@ impl UpdateCustomer {
 
 fn check_person(profile: &mut Profile, faults: &mut Faults) {
     faults.needed("email", &mut profile.email, EMAIL_CHARS_MAX);
-    let form = Options::default().with_required_tld().without_display_text();
-    let email = &profile.email;
-    if !email.is_empty() && EmailAddress::parse_with_options(email, form).is_err() {
-        faults.push("/email".to_owned(), "invalid", "not a mail address, as in ada@example.com");
+    if !profile.email.is_empty() && !is_mail_address(&profile.email) {
+        faults.push("/email".to_owned(), "invalid", NOT_AN_ADDRESS);
     }
     faults.needed("first_name", &mut profile.first_name, 100);
     faults.needed("last_name", &mut profile.last_name, 100);
+}
+
+/// An address alone, with a domain that has a dot.
+pub(crate) fn is_mail_address(text: &str) -> bool {
+    let form = Options::default().with_required_tld().without_display_text();
+    EmailAddress::parse_with_options(text, form).is_ok()
+}
+
+/// An IP address, in its canonical form.
+pub(crate) fn read_address(text: &str) -> Option<String> {
+    text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
 }
 
 fn check_texts(profile: &mut Profile, faults: &mut Faults) {
@@ -211,6 +222,16 @@ fn check_numbers(profile: &Profile, faults: &mut Faults) {
     {
         if number.is_some_and(|number| number < 0) {
             faults.push(format!("/{name}"), "out_of_range", "0 or more");
+        }
+    }
+    for (name, score, from, to) in [
+        ("credit_score", profile.credit_score, 300, 850),
+        ("risk_score", profile.risk_score, 0, 100),
+        ("satisfaction_score", profile.satisfaction_score, 1, 5),
+        ("net_promoter_score", profile.net_promoter_score, 0, 10),
+    ] {
+        if score.is_some_and(|score| !(from..=to).contains(&score)) {
+            faults.push(format!("/{name}"), "out_of_range", format!("{from} to {to}"));
         }
     }
     if profile.annual_revenue.is_some() && profile.currency.is_none() {

@@ -24,6 +24,9 @@ pub enum DbError {
     /// The database cannot be used at the moment.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction held what this one needed for longer than it may wait.
+    #[error("another change holds what this one needs")]
+    Locked,
     /// The database was lost while it committed: everything was written, or nothing.
     #[error("whether it was committed is unknown: {0}")]
     Unknown(String),
@@ -61,7 +64,7 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         use tidings_kernel::ProblemKind;
         match &error {
-            DbError::Stale | DbError::Conflict => {
+            DbError::Stale | DbError::Conflict | DbError::Locked => {
                 Self::unavailable("many changes to the same object at once; send it again", 1)
             }
             DbError::Unavailable(_) => {
@@ -75,9 +78,14 @@ impl From<DbError> for Problem {
                     1,
                 )
             }
-            DbError::Full => {
-                Self::unavailable("the server's disk is full; the operator must make room", 30)
-            }
+            DbError::Full => Self {
+                retry_after: Some(10),
+                ..Self::new(
+                    ProblemKind::StorageFull,
+                    "the server's disk is full and nothing was changed; the operator must make \
+                     room, then send it again",
+                )
+            },
             DbError::Duplicate { .. } | DbError::AlreadyDone => Self::new(
                 ProblemKind::AlreadyExists,
                 "something with the same unique value exists already",

@@ -28,7 +28,8 @@ migrations![
     "0005_subscription_options",
     "0008_flow",
     "0009_event_type_versions",
-    "0010_replays"
+    "0010_replays",
+    "0013_consents"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

@@ -7,12 +7,15 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use tidings_events::CommittedEvent;
 use tidings_kernel::{
-    Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, Uuid,
+    Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, TraceContext,
+    Uuid,
 };
+use tidings_trace::{Span, SpanKind, Tracer};
 
 use crate::conn::{Conn, Link, Observer};
 use crate::engine::postgres::Postgres;
 use crate::engine::sqlite::Sqlite;
+use crate::metrics::DbMetrics;
 use crate::shared::{self, SharedQueue};
 use crate::{DbError, WriterMode, args};
 
@@ -83,6 +86,8 @@ pub(crate) struct Inner {
     node: RwLock<Uuid>,
     livemodes: Mutex<HashMap<TenantId, bool>>,
     observer: OnceLock<Arc<dyn Observer>>,
+    tracer: OnceLock<Tracer>,
+    pub(crate) metrics: DbMetrics,
     /// Units that share a transaction; SQLite's writer groups all units.
     pub(crate) shared: Option<SharedQueue>,
 }
@@ -113,10 +118,13 @@ impl Db {
     /// schema must be up to date already.
     pub async fn open(options: Options) -> Result<Self, DbError> {
         let Options { location, clock, seed, lease_clock, writer, on_fatal } = options;
+        let metrics = DbMetrics::default();
         let engine = match location {
-            Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(&path, writer, on_fatal)?),
+            Location::Sqlite(path) => {
+                Engine::Sqlite(Sqlite::open(&path, writer, on_fatal, metrics.clone())?)
+            }
             Location::Postgres { url, connections } => {
-                Engine::Postgres(Postgres::open(&url, connections, writer).await?)
+                Engine::Postgres(Postgres::open(&url, connections, writer, metrics.clone()).await?)
             }
         };
         let (shared, queue) = match &engine {
@@ -136,6 +144,8 @@ impl Db {
             node: RwLock::new(Uuid::nil()),
             livemodes: Mutex::default(),
             observer: OnceLock::new(),
+            tracer: OnceLock::new(),
+            metrics,
             shared,
         });
         if let Some(queue) = queue {
@@ -186,6 +196,34 @@ impl Db {
         let _ = self.0.observer.set(observer);
     }
 
+    /// Sets who is told of units of work that belong to a trace, once.
+    pub fn trace_with(&self, tracer: Tracer) {
+        let _ = self.0.tracer.set(tracer);
+    }
+
+    /// Begins a step of the trace that a context belongs to.
+    pub(crate) fn step(&self, trace: Option<TraceContext>, name: &'static str) -> Span {
+        match (trace, self.0.tracer.get()) {
+            (Some(_), Some(tracer)) => tracer.step(SpanKind::Internal, trace, name),
+            _ => Span::default(),
+        }
+    }
+
+    /// Counters, gauges and histograms, with the connections as they are now.
+    pub fn metrics(&self) -> &DbMetrics {
+        let metrics = &self.0.metrics;
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => metrics.pools([sqlite.readers_state()]),
+            Engine::Postgres(postgres) => metrics.pools(postgres.pools()),
+        }
+        metrics
+    }
+
+    /// What SQLite's writer does, and for how long; none while it waits for work.
+    pub fn writer_standing(&self) -> Option<(&'static str, std::time::Duration)> {
+        self.0.metrics.writer.standing()
+    }
+
     /// Sets the node that dispatch pointers are born leased to.
     pub fn set_node(&self, node: NodeId) {
         *self.0.node.write().unwrap_or_else(PoisonError::into_inner) = node.uuid();
@@ -212,6 +250,7 @@ impl Db {
             livemode: true,
             grants: Grants::default(),
             seed: self.0.seed,
+            trace: None,
         }
     }
 

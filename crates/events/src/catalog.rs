@@ -246,6 +246,9 @@ catalog! {
     CustomerEvent in customers, Customer {
         "customer.activity_recorded" 1 Low Internal => CustomerActivityRecorded,
         "customer.churned" 1 Normal Public => CustomerChurned,
+        "customer.consent_recorded" 1 Low Internal => CustomerConsentRecorded,
+        "customer.contact_added" 1 Low Internal => CustomerContactAdded,
+        "customer.contact_removed" 1 Low Internal => CustomerContactRemoved,
         "customer.created" 1 High Public => CustomerCreated,
         "customer.deleted" 1 Normal Public => CustomerDeleted,
         "customer.erased" 1 Low Internal => CustomerErased,

@@ -48,6 +48,11 @@ impl RunnerBuilder {
         self
     }
 
+    /// The names of the reactions.
+    pub fn reaction_names(&self) -> Vec<&'static str> {
+        self.reactions.iter().map(|reaction| reaction.name()).collect()
+    }
+
     /// The runner of all of them.
     pub fn build(self, db: Db, bus: Bus, leases: Leases) -> Runner {
         let Self { handlers, sweeps, reactions } = self;
@@ -158,6 +163,7 @@ impl Runner {
         let Inner { db, bus, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("a job, a sweep, or the database");
             if let Err(error) = self.run_due_beating(Some(&pulse)).await {
                 tracing::warn!(%error, "jobs could not run");
             }
@@ -176,6 +182,7 @@ impl Runner {
         let Inner { db, bus, leases, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("the database to give positions");
             let placed = match leases.hold("sequencer").await {
                 Ok(true) => sequencer::run(db).await,
                 Ok(false) => Ok(0),
@@ -196,6 +203,7 @@ impl Runner {
         let Inner { db, bus, leases, reactions, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("a reaction, or the database");
             let taken = match leases.hold("reactions").await {
                 Ok(true) => reaction::run(db, reactions, Some(&pulse)).await,
                 Ok(false) => Ok(0),

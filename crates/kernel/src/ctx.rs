@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{ApiKeyId, EventId, IdSeed, Ordinals, RequestId, TenantId, Timestamp, UserId};
+use crate::{
+    ApiKeyId, EventId, IdSeed, Ordinals, RequestId, TenantId, Timestamp, TraceContext, UserId,
+};
 
 /// Who caused a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -161,6 +163,8 @@ pub struct Ctx {
     pub grants: Grants,
     /// Where ids come from.
     pub seed: IdSeed,
+    /// The trace that this is a part of, where one is recorded.
+    pub trace: Option<TraceContext>,
 }
 
 impl Ctx {

@@ -266,6 +266,10 @@ kinds! {
     ActivityKind ActivityId = "act" "activity";
     /// The id of one attempt to deliver.
     AttemptKind AttemptId = "atm" "attempt";
+    /// The id of an entry in a customer's consent log.
+    ConsentKind ConsentId = "cns" "consent";
+    /// The id of a contact person of a customer.
+    ContactKind ContactId = "con" "contact";
     /// The id of a customer.
     CustomerKind CustomerId = "cus" "customer";
     /// The id of a delivery: one event for one webhook subscription.

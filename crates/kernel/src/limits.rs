@@ -18,6 +18,8 @@ pub const PAGE_ROWS_DEFAULT: i64 = 50;
 pub const PAGE_ROWS_MAX: i64 = 200;
 /// The longest `Idempotency-Key`, in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+/// How long a call waits for the first one with its `Idempotency-Key`.
+pub const IDEMPOTENCY_WAIT_MAX: Duration = Duration::from_secs(5);
 /// How long an idempotent reply is kept: twice what is promised.
 pub const IDEMPOTENCY_KEPT: Duration = Duration::from_hours(48);
 /// How long a custom event's `event_id` is remembered.
@@ -46,6 +48,12 @@ pub const TAG_CHARS_MAX: usize = 50;
 pub const CUSTOM_FIELDS_MAX: usize = 50;
 /// Customer segments of one tenant.
 pub const SEGMENTS_MAX: i64 = 200;
+/// Contacts of one customer.
+pub const CONTACTS_MAX: i64 = 50;
+/// The last page of a list that can be asked for by its number; further on there are cursors.
+pub const PAGE_NUMBER_MAX: i64 = 1_000;
+/// Rows of a page that is asked for by its number.
+pub const NUMBERED_PAGE_ROWS_MAX: i64 = 100;
 /// Webhook subscriptions of one tenant.
 pub const SUBSCRIPTIONS_MAX: i64 = 1_000;
 /// Event filters of one subscription.
@@ -70,6 +78,11 @@ pub const ENGINE_QUEUE_MAX: usize = 20_000;
 pub const SETTLE_BATCH_MAX: usize = 512;
 /// How long an outcome waits for others to be written with.
 pub const SETTLE_WAIT: Duration = Duration::from_millis(5);
+/// What cannot be dealt with at present, because its rows cannot be read or its end cannot be
+/// written, is left alone for so long.
+pub const LEFT_FOR: Duration = Duration::from_mins(1);
+/// How often the end of a delivery is written before it is left for later.
+pub const END_TRIES_MAX: u32 = 10;
 /// A node says that it lives.
 pub const HEARTBEAT_EVERY: Duration = Duration::from_secs(1);
 /// A node that has not said so for this long is dead, and is fenced.
@@ -93,3 +106,7 @@ pub const REPLAY_WINDOW: i64 = 500;
 pub const REPLAY_DRY_RUN_MAX: i64 = 100_000;
 /// Replays of one tenant that run at the same time.
 pub const REPLAYS_RUNNING_MAX: i64 = 20;
+/// Spans that wait to be sent to a collector; more are dropped, and counted.
+pub const SPAN_QUEUE_MAX: usize = 8_192;
+/// Spans that are sent to a collector together.
+pub const SPAN_BATCH_MAX: usize = 512;

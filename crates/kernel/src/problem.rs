@@ -78,6 +78,8 @@ problem_kinds! {
     DuplicateEmail = 409 "duplicate_email" "The mail address is in use";
     /// Something else that must be unique exists.
     AlreadyExists = 409 "already_exists" "It exists already";
+    /// Subscriptions of the customer run.
+    HasLiveSubscriptions = 409 "has_live_subscriptions" "Subscriptions of the customer run";
     /// The state does not allow the verb.
     InvalidTransition = 409 "invalid_transition" "The state does not allow this";
     /// The first call with this key still runs.
@@ -102,6 +104,8 @@ problem_kinds! {
     UrlRefused = 422 "url_refused" "The URL is not one that can be called";
     /// A fault of ours.
     Internal = 500 "internal" "Something went wrong on our side";
+    /// The disk of the database is full.
+    StorageFull = 503 "storage_full" "There is no room left on the server's disk";
     /// Not now.
     Unavailable = 503 "unavailable" "Try again in a moment";
 }

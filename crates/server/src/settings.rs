@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use serde::Deserialize;
 
+use crate::telemetry::Otlp;
+
 /// What is wanted of a server. The command line fills it; every field can stand in the file too.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -26,6 +28,12 @@ pub struct Settings {
     pub webhook_origin: Option<String>,
     /// Private ranges that webhooks may reach.
     pub allow_private: Vec<IpNet>,
+    /// The collector that traces go to.
+    pub otlp_endpoint: Option<String>,
+    /// Which part of all traces is recorded, from 0 to 1.
+    pub trace_ratio: Option<f64>,
+    /// Whether receivers of webhooks get `traceparent`.
+    pub trace_receivers: Option<bool>,
     /// The operator's key, for automated installs.
     #[serde(skip)]
     pub operator_key: Option<String>,
@@ -63,6 +71,12 @@ pub enum StartError {
     /// The name under which endpoints are asked is none.
     #[error("the webhook origin {0:?} is not a DNS name, such as hooks.example.com")]
     Origin(String),
+    /// Traces cannot go there.
+    #[error("traces cannot go to the OTLP endpoint: {0}; one is http://127.0.0.1:4318")]
+    Traces(String),
+    /// A thread of the program's own.
+    #[error("the watchdog cannot be started")]
+    Watchdog(#[source] std::io::Error),
     /// There is no installation to look at.
     #[error("there is no database in {}; name the data directory with --data", .0.display())]
     Nothing(PathBuf),
@@ -94,6 +108,9 @@ impl Settings {
             metrics_listen: self.metrics_listen.or(below.metrics_listen),
             webhook_origin: self.webhook_origin.or(below.webhook_origin),
             allow_private,
+            otlp_endpoint: self.otlp_endpoint.or(below.otlp_endpoint),
+            trace_ratio: self.trace_ratio.or(below.trace_ratio),
+            trace_receivers: self.trace_receivers.or(below.trace_receivers),
             operator_key: self.operator_key.or(below.operator_key),
             root_key: self.root_key.or(below.root_key),
         }
@@ -107,6 +124,16 @@ impl Settings {
     /// Where to listen: loopback unless told.
     pub fn listen_on(&self) -> SocketAddr {
         self.listen.unwrap_or_else(|| SocketAddr::from(([127, 0, 0, 1], 8080)))
+    }
+
+    /// Where traces go, where they go anywhere.
+    pub fn otlp(&self) -> Result<Option<Otlp>, StartError> {
+        let ratio = self.trace_ratio.unwrap_or(1.0);
+        let to_receivers = self.trace_receivers.unwrap_or(false);
+        self.otlp_endpoint
+            .as_deref()
+            .map(|endpoint| Otlp::new(endpoint, ratio, to_receivers))
+            .transpose()
     }
 
     /// Whether loopback is open to webhooks.

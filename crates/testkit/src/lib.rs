@@ -22,6 +22,7 @@ mod receiver;
 mod scratch;
 mod statements;
 mod twins;
+mod wire;
 
 pub use app::{Emission, Tenant, TestApp, TestEngine};
 pub use given::given;
@@ -30,6 +31,7 @@ pub use scratch::ScratchDir;
 pub use statements::{Description, Ran, StatementLog};
 pub use tidings_client::{Answer, Client};
 pub use twins::{Twins, sabotaged};
+pub use wire::{Cut, Wire};
 
 /// Writes each story once and runs it on SQLite and on PostgreSQL.
 ///

@@ -12,10 +12,12 @@ use serde_json::Value;
 use tidings_db::Db;
 use tidings_events::EventType;
 use tidings_kernel::{Problem, ProblemKind};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
 use crate::door;
+use crate::in_flight::InFlight;
 use crate::metrics::HttpMetrics;
 use crate::openapi;
 use crate::render::problem_response;
@@ -31,6 +33,10 @@ pub struct Services {
     pub authenticator: Arc<dyn Authenticator>,
     /// Counts requests.
     pub metrics: HttpMetrics,
+    /// Which idempotency keys are at work in this process.
+    pub in_flight: InFlight,
+    /// Records requests that belong to a trace.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Services {

@@ -15,6 +15,7 @@ use crate::api::Services;
 use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
+use crate::numbered::is_paging;
 use crate::openapi::{Described, Part};
 
 /// One request that has passed the door.
@@ -105,7 +106,7 @@ impl Call {
         let mut filters: Vec<(String, String)> = pairs(&self.query)
             .unwrap_or_default()
             .into_iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "after"))
+            .filter(|(name, _)| !is_paging(name))
             .collect();
         filters.sort();
         let path: Vec<&str> = self.path.iter().map(|(_, value)| value.as_str()).collect();
@@ -122,7 +123,8 @@ impl Call {
     pub fn list<T, V: From<T>>(&self, page: Page<T>) -> List<V> {
         let list = self.list_name();
         let next_cursor = page.next.map(|cursor| self.cursors(&list).seal(cursor));
-        List { data: page.data.into_iter().map(V::from).collect(), next_cursor }
+        let data = page.data.into_iter().map(V::from).collect();
+        List { data, next_cursor, total_count: None }
     }
 
     /// The text of a query parameter that the list's own reading leaves out.

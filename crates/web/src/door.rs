@@ -1,5 +1,6 @@
 //! The door: what every request passes before a handler sees it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -8,15 +9,16 @@ use bytes::Bytes;
 use http::{HeaderMap, Method, Response, header};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use tidings_kernel::{
-    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid,
+    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, TraceContext, Uuid,
 };
+use tidings_trace::{Attribute, Span, SpanKind};
 
 use crate::api::Services;
 use crate::auth::{Access, Principal};
 use crate::call::Call;
 use crate::idempotency::{self, Key};
 use crate::render::problem_response;
-use crate::routes::{Registered, replayed};
+use crate::routes::{Op, Registered, replayed};
 
 /// The largest credential that is looked at, in bytes.
 const CREDENTIAL_BYTES_MAX: usize = 512;
@@ -32,12 +34,27 @@ pub(crate) async fn pass(
 ) -> Response<Bytes> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
-    let response = match enter(&services, &registered, &params, request, request_id).await {
-        Ok(Entered::Handler(call)) => (registered.run)(*call).await,
-        Ok(Entered::Replay(response)) => response,
-        Err(problem) => problem_response(&problem, request_id),
+    let mut span = begin(&services, &registered.op, request.headers(), request_id);
+    let place = (request_id, span.context());
+    let response = match enter(&services, &registered, &params, request, place).await {
+        Ok(Entered::Handler(call)) => {
+            span.set(Attribute::Tenant(call.ctx.tenant_id));
+            (registered.run)(*call).await
+        }
+        Ok(Entered::Replay(response)) => {
+            services.metrics.replayed();
+            response
+        }
+        Err(problem) => {
+            services.metrics.refused(problem.kind);
+            problem_response(&problem, request_id)
+        }
     };
     let status = response.status();
+    span.set(Attribute::Status(status.as_u16()));
+    if status.is_server_error() {
+        span.fail("server_error");
+    }
     services.metrics.record(registered.op.id, status, began.elapsed());
     if status.is_server_error() {
         tracing::warn!(operation = registered.op.id, %request_id, %status, "request");
@@ -45,6 +62,38 @@ pub(crate) async fn pass(
         tracing::debug!(operation = registered.op.id, %request_id, %status, "request");
     }
     response
+}
+
+/// The span of a request: the first of its trace, or the next of its caller's.
+fn begin(services: &Services, op: &Op, headers: &HeaderMap, request_id: RequestId) -> Span {
+    let caller = || {
+        let header = headers.get("traceparent")?.to_str().ok()?;
+        TraceContext::parse(header)
+    };
+    if !services.tracer.is_on() {
+        return Span::default();
+    }
+    let method = method(&op.method);
+    let name = || Cow::Owned(format!("{method} {}", op.path));
+    let mut span = services.tracer.enter(SpanKind::Server, caller(), name);
+    span.describe(|| {
+        [
+            Attribute::Method(method),
+            Attribute::Route(op.path),
+            Attribute::Operation(op.id),
+            Attribute::Request(request_id),
+        ]
+    });
+    span
+}
+
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
 }
 
 enum Entered {
@@ -57,7 +106,7 @@ async fn enter(
     registered: &Registered,
     params: &RawPathParams,
     request: Request,
-    request_id: RequestId,
+    (request_id, trace): (RequestId, Option<TraceContext>),
 ) -> Result<Entered, Problem> {
     let (parts, body) = request.into_parts();
     let principal = authenticate(services, registered.op.access, &parts.headers).await?;
@@ -75,11 +124,14 @@ async fn enter(
                 route: format!("{} {}", parts.method, parts.uri.path()),
                 text,
                 body_hash: Key::hash(query, &body),
+                slot: None,
             };
-            if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {
-                return Ok(Entered::Replay(replayed(first, request_id)));
+            match idempotency::enter(services, key).await? {
+                idempotency::Entered::Answered(first) => {
+                    return Ok(Entered::Replay(replayed(first, request_id)));
+                }
+                idempotency::Entered::First(key) => Some(key),
             }
-            Some(Arc::new(key))
         }
         None => None,
     };
@@ -87,6 +139,7 @@ async fn enter(
     let ctx = Ctx {
         livemode: principal.livemode,
         grants: principal.grants.clone(),
+        trace,
         ..services.db.ctx(request_id, tenant_of(&principal), principal.actor)
     };
     Ok(Entered::Handler(Box::new(Call {

@@ -63,6 +63,10 @@ impl Described {
         self.answer = Some(self.reference::<T>());
     }
 
+    pub(crate) fn parameter(&mut self, parameter: Value) {
+        self.parameters.push(parameter);
+    }
+
     pub(crate) fn paging(&mut self) {
         self.parameters.push(json!({
             "in": "query", "name": "limit", "required": false,

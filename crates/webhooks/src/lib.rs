@@ -44,15 +44,16 @@ pub mod signing;
 pub mod standing;
 mod statistics;
 mod store;
+pub mod stuck;
 mod subscription;
 pub mod window;
 mod wire;
 
 pub use api::routes;
-pub use engine::{Engine, EngineMetrics, EngineParts};
+pub use engine::{Engine, EngineMetrics, EngineNow, EngineParts, LaneNow, SlotsNow};
 pub use error::WebhookError;
 pub use options::Options;
-pub use service::{Backlog, Webhooks};
+pub use service::{Backlog, NodeSeen, Webhooks};
 pub use subscription::Subscription;
 
 use tidings_db::Statement;
@@ -71,6 +72,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::replays::ALL,
         store::settle::ALL,
         store::statistics::ALL,
+        store::stuck::ALL,
         store::subscriptions::ALL,
         store::type_versions::ALL,
     ]

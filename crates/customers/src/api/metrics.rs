@@ -98,7 +98,9 @@ async fn record_purchase(
     call: Call,
     (Path(id), Body(input)): (Path<CustomerId>, Body<RecordPurchase>),
 ) -> Result<Changed<CustomerView>, Problem> {
-    let unit = work!([customers, input], |work| customers.record_purchase(work, id, input));
+    let expected = call.if_match()?;
+    let unit =
+        work!([customers, input], |work| customers.record_purchase(work, id, expected, input));
     commit(&call, unit, changed).await
 }
 

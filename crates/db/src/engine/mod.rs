@@ -1,4 +1,5 @@
 //! The two engines.
 
 pub(crate) mod postgres;
+mod room;
 pub(crate) mod sqlite;

@@ -9,6 +9,8 @@ use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::room::Room;
+use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
 /// The oldest SQLite whose write-ahead log is known to be sound.
@@ -32,18 +34,35 @@ pub enum Lane {
     Interactive,
     /// Outcomes, sweeps, positions: after everything interactive.
     Bulk,
+    /// Units that only add, on PostgreSQL: their queue is another.
+    Shared,
 }
+
+impl Lane {
+    /// What it is called.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Bulk => "bulk",
+            Self::Shared => "shared",
+        }
+    }
+}
+
+/// A job, with its lane and since when it waits.
+type Waiting = (Lane, Instant, Job);
 
 #[derive(Default)]
 struct Queues {
-    interactive: VecDeque<Job>,
-    bulk: VecDeque<Job>,
+    interactive: VecDeque<Waiting>,
+    bulk: VecDeque<Waiting>,
     closed: bool,
 }
 
 struct Shared {
     queues: Mutex<Queues>,
     wake: Condvar,
+    metrics: DbMetrics,
 }
 
 impl Shared {
@@ -71,17 +90,23 @@ pub(crate) struct Sqlite {
     readers: Mutex<Vec<Box<Connection>>>,
     pub(crate) permits: tokio::sync::Semaphore,
     path: PathBuf,
+    room: Room,
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, mode: WriterMode, on_fatal: OnFatal) -> Result<Self, DbError> {
+    pub(crate) fn open(
+        path: &Path,
+        mode: WriterMode,
+        on_fatal: OnFatal,
+        metrics: DbMetrics,
+    ) -> Result<Self, DbError> {
         assert_sound()?;
         let writer = match mode {
             WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
             WriterMode::Absent => None,
         };
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new() });
+        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new(), metrics });
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
             (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&shared))?)),
@@ -98,17 +123,22 @@ impl Sqlite {
             readers: Mutex::new(readers),
             permits: tokio::sync::Semaphore::new(READERS),
             path: path.to_owned(),
+            room: Room::of(path.to_owned()),
         })
     }
 
-    /// Hands a job to the writer; refuses it where too many wait already.
+    /// Hands a job to the writer; refuses it where too many wait already, and what somebody waits
+    /// for where the disk is full.
     pub(crate) fn push(&self, lane: Lane, job: Job) -> Result<(), DbError> {
+        if lane == Lane::Interactive && self.room.is_short() {
+            return Err(DbError::Full);
+        }
         if let Some(writer) = &self.inline {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             if writer.begin() {
                 let mut replies = Vec::new();
                 writer.run_job(job, &mut replies);
-                writer.commit(replies);
+                writer.commit(replies, &self.shared.metrics);
             }
             return Ok(());
         }
@@ -118,12 +148,13 @@ impl Sqlite {
         }
         let queue = match lane {
             Lane::Interactive => &mut queues.interactive,
-            Lane::Bulk => &mut queues.bulk,
+            Lane::Bulk | Lane::Shared => &mut queues.bulk,
         };
         if queue.len() >= limits::WRITER_QUEUE_MAX {
             return Err(DbError::Unavailable("too many writes wait".to_owned()));
         }
-        queue.push_back(job);
+        queue.push_back((lane, Instant::now(), job));
+        self.shared.metrics.queued(lane);
         drop(queues);
         self.shared.wake.notify_one();
         Ok(())
@@ -135,6 +166,17 @@ impl Sqlite {
 
     pub(crate) fn give_back(&self, conn: Box<Connection>) {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
+    }
+
+    /// The connections for reading, as they are now. Who waits for one is not counted.
+    pub(crate) fn readers_state(&self) -> PoolState {
+        let free = self.permits.available_permits();
+        PoolState {
+            pool: "readers",
+            most: READERS,
+            in_use: READERS - free.min(READERS),
+            waiting: 0,
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -260,9 +302,21 @@ impl Writer {
         replies.push(reply);
     }
 
+    /// Whether the transaction is still open. SQLite undoes all of it by itself where a statement
+    /// found no room, the neighbours' part included.
+    fn is_open(&self) -> bool {
+        self.conn.as_deref().is_some_and(|conn| !conn.is_autocommit())
+    }
+
     /// Flushes, and lets the replies leave.
-    fn commit(&mut self, replies: Vec<Reply>) {
-        match self.conn().and_then(|conn| sqlite_control(conn, "COMMIT")) {
+    fn commit(&mut self, replies: Vec<Reply>, metrics: &DbMetrics) {
+        if !self.is_open() && self.conn().is_ok() {
+            return self.fail(replies, &DbError::Full);
+        }
+        let (units, began) = (replies.len(), Instant::now());
+        let committed = self.conn().and_then(|conn| sqlite_control(conn, "COMMIT"));
+        metrics.committed(units, began.elapsed());
+        match committed {
             Ok(()) => replies.into_iter().for_each(|reply| reply(Ok(()))),
             Err(error) => self.fail(replies, &error),
         }
@@ -329,19 +383,24 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
         .name("tidings-writer".to_owned())
         .spawn(move || {
             while let Some(first) = next(&shared, true) {
+                let pulse = &shared.metrics.writer;
+                pulse.runs();
                 if !writer.begin() {
                     continue;
                 }
                 let began = Instant::now();
                 let mut replies = Vec::new();
                 writer.run_job(first, &mut replies);
-                while replies.len() < limits::GROUP_UNITS_MAX
+                while writer.is_open()
+                    && replies.len() < limits::GROUP_UNITS_MAX
                     && began.elapsed() < limits::GROUP_TIME_MAX
                     && let Some(job) = next(&shared, false)
                 {
+                    pulse.runs();
                     writer.run_job(job, &mut replies);
                 }
-                writer.commit(replies);
+                pulse.flushes();
+                writer.commit(replies, &shared.metrics);
             }
         })
         .map_err(|error| DbError::Unavailable(error.to_string()))
@@ -351,12 +410,20 @@ fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHan
 fn next(shared: &Shared, wait: bool) -> Option<Job> {
     let mut queues = shared.lock();
     loop {
-        if let Some(job) = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front()) {
+        let waiting = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front());
+        if let Some((lane, since, job)) = waiting {
+            drop(queues);
+            shared.metrics.taken(lane, since);
             return Some(job);
         }
         if !wait || queues.closed {
             return None;
         }
+        shared.metrics.writer.rests();
         queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
     }
 }
+
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

@@ -1,13 +1,16 @@
 //! An example of each payload.
 
-use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid};
+use tidings_kernel::{
+    ActivityId, ConsentId, ContactId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid,
+};
 
 use super::{
-    CustomerActivityRecorded, CustomerActivityType, CustomerChurned, CustomerCreated,
-    CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded, CustomerPurchaseRecorded,
-    CustomerReactivated, CustomerSegmentCreated, CustomerSegmentRecalculated, CustomerSource,
-    CustomerStatus, CustomerSuspended, CustomerTier, CustomerType, CustomerUpdated, Previous,
-    SuspensionReason,
+    ConsentDecision, ConsentPurpose, ContactRole, CustomerActivityRecorded, CustomerActivityType,
+    CustomerChurned, CustomerConsentRecorded, CustomerContactAdded, CustomerContactRemoved,
+    CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded,
+    CustomerPurchaseRecorded, CustomerReactivated, CustomerSegmentCreated,
+    CustomerSegmentRecalculated, CustomerSource, CustomerStatus, CustomerSuspended, CustomerTier,
+    CustomerType, CustomerUpdated, Previous, SuspensionReason,
 };
 use crate::schema::Example;
 
@@ -154,6 +157,34 @@ impl Example for CustomerActivityRecorded {
             activity_id: ActivityId::from_uuid(EXAMPLE_UUID),
             activity_type: CustomerActivityType::ContactMade,
         }
+    }
+}
+
+impl Example for CustomerConsentRecorded {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            consent_id: ConsentId::from_uuid(EXAMPLE_UUID),
+            purpose: ConsentPurpose::Marketing,
+            decision: ConsentDecision::Granted,
+        }
+    }
+}
+
+impl Example for CustomerContactAdded {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            contact_id: ContactId::from_uuid(EXAMPLE_UUID),
+            role: ContactRole::Billing,
+        }
+    }
+}
+
+impl Example for CustomerContactRemoved {
+    fn example() -> Self {
+        let CustomerContactAdded { customer_id, contact_id, role } = Example::example();
+        Self { customer_id, contact_id, role }
     }
 }
 

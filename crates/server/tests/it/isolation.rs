@@ -14,6 +14,8 @@ fn body(id: &str) -> serde_json::Value {
         "recordCustomerActivity" => {
             json!({"activity_type": "contact_made", "title": "called"})
         }
+        "recordCustomerConsent" => json!({"purpose": "updates", "decision": "withdrawn"}),
+        "addCustomerContact" => json!({"role": "billing", "name": "Grace"}),
         "recordPurchase" => json!({"amount": 1, "currency": "EUR"}),
         "updateWebhookSubscription" | "updateEventType" => json!({"description": "theirs"}),
         _ => json!({}),
@@ -31,6 +33,9 @@ stories! {
         let segment = acme.post("/api/v1/customers/segments", segment).await.text("/id");
         let replay = json!({"subscription_id": hook.subscription_id, "after_position": 0});
         let replay = acme.post("/api/v1/webhooks/replays", replay).await.text("/id");
+        let contact = format!("/api/v1/customers/{customer}/contacts");
+        let contact = acme.post(&contact, json!({"role": "billing", "name": "Grace"})).await;
+        let contact = contact.text("/id");
         app.settle().await;
         let delivery = acme.get("/api/v1/webhooks/deliveries").await.text("/data/0/id");
         let event = hook.arrivals()[0].id();
@@ -47,6 +52,8 @@ stories! {
                 number.clone()
             } else if operation.path.contains("/segments/") {
                 segment.clone()
+            } else if operation.path.contains("/customers/contacts/") {
+                contact.clone()
             } else if operation.path.contains("/customers/") {
                 customer.clone()
             } else if operation.path.contains("/replays/") {

@@ -33,6 +33,11 @@ async fn posted(acme: &Tenant, path: &str, body: Value) -> String {
     answer.text("/id")
 }
 
+async fn contact(acme: &Tenant) -> String {
+    let path = format!("/api/v1/customers/{}/contacts", active(acme).await);
+    posted(acme, &path, json!({"role": "billing", "name": "Grace"})).await
+}
+
 async fn key(acme: &Tenant) -> String {
     let body = json!({"name": "shop", "scopes": ["customer.read"]});
     let id = posted(acme, "/api/v1/auth/api-keys", body).await;
@@ -84,6 +89,16 @@ pub(crate) fn scenario<'a>(
                 let path = format!("/api/v1/customers/{}/activities", active(acme).await);
                 let body = json!({"activity_type": "contact_made", "title": "called"});
                 posted(acme, &path, body).await;
+            }
+            E::CustomerConsentRecorded => {
+                let path = format!("/api/v1/customers/{}/consents", active(acme).await);
+                // So it stands from the start: this is evidence of it.
+                posted(acme, &path, json!({"purpose": "updates", "decision": "granted"})).await;
+            }
+            E::CustomerContactAdded => drop(contact(acme).await),
+            E::CustomerContactRemoved => {
+                let path = format!("/api/v1/customers/contacts/{}", contact(acme).await);
+                acme.delete(&path).await;
             }
             E::CustomerPurchaseRecorded => {
                 let path = format!("/api/v1/customers/{}/metrics/purchase", active(acme).await);

@@ -74,6 +74,16 @@ async fn customers(app: &TestApp, acme: &Tenant) {
         pages(acme, "/api/v1/customers?tier=premium&country=GB").await;
         pages(acme, &format!("{path}/notes")).await;
         pages(acme, &format!("{path}/activities")).await;
+        let agreed = json!({"purpose": "updates", "decision": "granted"});
+        done(acme.post(&format!("{path}/consents"), agreed)).await;
+        pages(acme, &format!("{path}/consents")).await;
+        let asked = json!({"role": "billing", "name": "Grace"});
+        let contact = done(acme.post(&format!("{path}/contacts"), asked)).await.text("/id");
+        done(acme.post(&format!("{path}/contacts"), json!({"role": "other", "name": "A"}))).await;
+        pages(acme, &format!("{path}/contacts")).await;
+        done(acme.delete(&format!("/api/v1/customers/contacts/{contact}"))).await;
+        done(acme.get("/api/v1/customers?page=1&page_size=1")).await;
+        done(acme.get("/api/v1/customers?page=2&page_size=1&tags=vip")).await;
         if n == 0 {
             app.settle().await;
         }
@@ -82,6 +92,10 @@ async fn customers(app: &TestApp, acme: &Tenant) {
     let path = format!("/api/v1/customers/{leaving}");
     done(acme.patch(&path, json!({"tags": ["vip"]}))).await;
     done(acme.post(&format!("{path}/notes"), json!({"content": "hello"}))).await;
+    let agreed = json!({"purpose": "marketing", "decision": "granted"});
+    done(acme.post(&format!("{path}/consents"), agreed)).await;
+    let asked = json!({"role": "billing", "name": "Grace"});
+    done(acme.post(&format!("{path}/contacts"), asked)).await;
     done(acme.post(&format!("{path}/anonymize"), json!({}))).await;
 }
 
@@ -109,6 +123,7 @@ async fn segments(app: &TestApp, acme: &Tenant) {
         let body = json!({"tags": tags, "tier": tier});
         done(acme.patch(&format!("/api/v1/customers/{both}"), body)).await;
         pages(acme, "/api/v1/customers?tags=vip").await;
+        done(acme.get("/api/v1/customers?tags=vip&page=1")).await;
         for path in &recalculate {
             done(acme.post(path, json!({}))).await;
             app.settle().await;
@@ -233,7 +248,7 @@ async fn keys(acme: &Tenant) {
 }
 
 async fn probes(app: &TestApp, log: &Arc<StatementLog>) {
-    for path in ["/api/v1/tenants?limit=1", "/readyz"] {
+    for path in ["/api/v1/tenants?limit=1", "/readyz", "/metrics", "/api/v1/operator/diagnosis"] {
         assert!(app.operator.get(path).await.unwrap().status.is_success(), "{path}");
     }
     let db = &app.app.db;

@@ -1,12 +1,15 @@
 //! One attempt: sign, send, and decide what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::HeaderValue;
 use rand::RngCore;
 use tidings_db::DbError;
-use tidings_egress::{Exchange, Reply, retry_after};
-use tidings_kernel::Timestamp;
+use tidings_egress::{Exchange, Phases, Reply, retry_after};
+use tidings_kernel::{Timestamp, TraceContext};
+use tidings_trace::{Attribute, Span, SpanKind};
 
 use super::Engine;
 use super::directory::Endpoint;
@@ -35,11 +38,13 @@ pub(crate) struct Made {
     pub(crate) next: NextStep,
     pub(crate) response_headers: Option<String>,
     pub(crate) response_body: Option<Bytes>,
+    /// Ends when the outcome is durable.
+    pub(crate) _settling: Span,
 }
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.incarnation != engine.incarnation() {
+    if item.holder != engine.node_id() {
         // Another node has it: what this one held was given away when it was fenced.
         return None;
     }
@@ -47,8 +52,8 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         put_off(engine, item).await;
         return None;
     }
-    let directory = match engine.0.directory.get(item.tenant_id).await {
-        Ok(directory) => directory,
+    let endpoint = match endpoint(engine, &item).await {
+        Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item).await;
@@ -56,7 +61,6 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let endpoint = directory.endpoint(item.subscription_id);
     let endpoint = match (endpoint, item.replay_id) {
         (Some(endpoint), None) => endpoint,
         (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
@@ -80,15 +84,29 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let started_at = engine.0.db.now();
-    let exchange = send(engine, &endpoint, &item, started_at).await;
+    let mut span = begin(engine, &item, number);
+    let exchange = send(engine, &endpoint, &item, (started_at, span.context())).await;
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
     let (response_headers, response_body) = kept(&exchange);
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
-    engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
+    engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
+    describe(&mut span, outcome, &exchange.phases);
+    let settling = engine.0.tracer.step(SpanKind::Internal, span.context(), "settle");
+    drop(span);
     let took = exchange.phases.total;
-    Some(Made { item, number, started_at, took, outcome, next, response_headers, response_body })
+    Some(Made {
+        item,
+        number,
+        started_at,
+        took,
+        outcome,
+        next,
+        response_headers,
+        response_body,
+        _settling: settling,
+    })
 }
 
 impl Made {
@@ -108,8 +126,21 @@ impl Made {
             next: NextStep::Gone,
             response_headers: None,
             response_body: None,
+            _settling: Span::default(),
         }
     }
+}
+
+/// Where the item goes. That nobody wants it is asked of the database: what is in memory may be
+/// older than the subscription.
+async fn endpoint(engine: &Engine, item: &Item) -> Result<Option<Arc<Endpoint>>, DbError> {
+    let directory = &engine.0.directory;
+    let known = directory.get(item.tenant_id).await?.endpoint(item.subscription_id);
+    if known.is_some() || !engine.0.db.is_shared() {
+        return Ok(known);
+    }
+    directory.refresh(&[item.tenant_id]).await?;
+    Ok(directory.get(item.tenant_id).await?.endpoint(item.subscription_id))
 }
 
 /// Whether a delivery of a replay is still to be made: the replay may have been cancelled since, on
@@ -127,11 +158,60 @@ async fn put_off(engine: &Engine, item: Item) {
     engine.settle(Settled::Parked(item, now)).await;
 }
 
-async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp) -> Exchange {
+/// The step of an attempt. A retry that comes from the database begins a trace of its own; the ids
+/// of event and delivery tell which belong together.
+fn begin(engine: &Engine, item: &Item, number: u32) -> Span {
+    let tracer = &engine.0.tracer;
+    let mut span = match item.event.trace {
+        Some(_) => tracer.step(SpanKind::Client, item.event.trace, "attempt"),
+        None if item.stored => tracer.enter(SpanKind::Client, None, || "attempt".into()),
+        None => Span::default(),
+    };
+    span.describe(|| {
+        [
+            Attribute::Tenant(item.tenant_id),
+            Attribute::Event(item.event.event_id),
+            Attribute::Delivery(item.delivery_id),
+            Attribute::Subscription(item.subscription_id),
+            Attribute::Attempt(number),
+        ]
+    });
+    if item.stored {
+        span.set(Attribute::Recovered);
+    }
+    span
+}
+
+/// What came of it. Never the URL, which can hold a token, nor anything of the answer but its status.
+fn describe(span: &mut Span, outcome: Outcome, phases: &Phases) {
+    match outcome {
+        Outcome::Status { status, .. } => {
+            span.set(Attribute::Status(status));
+            if !(200..300).contains(&status) {
+                span.fail(outcome.class());
+            }
+        }
+        Outcome::Failed(class) => span.fail(class),
+    }
+    let took = [
+        phases.dns.map(Attribute::Dns),
+        phases.connect.map(Attribute::Connect),
+        phases.tls.map(Attribute::Tls),
+        phases.first_byte.map(Attribute::FirstByte),
+    ];
+    took.into_iter().flatten().for_each(|attribute| span.set(attribute));
+}
+
+async fn send(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    item: &Item,
+    (now, trace): (Timestamp, Option<TraceContext>),
+) -> Exchange {
     let Some(target) = &endpoint.target else {
         return Exchange {
             outcome: Err(tidings_egress::SendError::BlockedAddress),
-            phases: tidings_egress::Phases::default(),
+            phases: Phases::default(),
         };
     };
     let event = &item.event;
@@ -141,7 +221,13 @@ async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp)
     };
     let again = again.as_deref();
     let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body, again };
-    let Outgoing { headers, body } = endpoint.wire.outgoing(event, now);
+    let Outgoing { mut headers, body } = endpoint.wire.outgoing(event, now);
+    if let Some(trace) = trace.filter(|_| engine.0.tracer.propagates())
+        && let Ok(value) = HeaderValue::try_from(trace.header())
+    {
+        // One that the subscription sets itself stands.
+        headers.entry("traceparent").or_insert(value);
+    }
     engine.0.egress.send(target, headers, body, endpoint.timeout).await
 }
 

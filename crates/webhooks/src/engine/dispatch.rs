@@ -7,7 +7,9 @@ use std::time::Duration;
 use tidings_bus::Pulse;
 use tidings_db::DbError;
 use tidings_events::CommittedEvent;
-use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
+use tidings_kernel::{EventId, NodeId, TenantId, WebhookSubscriptionId, limits};
+use tidings_trace::Attribute::{Endpoints, Event, EventType};
+use tidings_trace::SpanKind;
 use tokio::sync::mpsc;
 
 use super::directory::TenantDirectory;
@@ -26,6 +28,7 @@ pub(super) async fn run(
     let mut batch = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
     loop {
         pulse.beat();
+        pulse.waits_for("committed events");
         let received = tokio::select! {
             received = inbox.recv_many(&mut batch, limits::SETTLE_BATCH_MAX) => received,
             () = tokio::time::sleep(Duration::from_secs(10)) => continue,
@@ -34,6 +37,7 @@ pub(super) async fn run(
         if received == 0 {
             return;
         }
+        pulse.waits_for("the directory of subscriptions, or room among outcomes");
         // High before normal before low; within one priority as they were committed.
         batch.sort_by_key(|inbound| inbound.event.priority);
         let tenants: BTreeSet<TenantId> =
@@ -45,6 +49,11 @@ pub(super) async fn run(
         }
         for Inbound { event, _busy } in batch.drain(..) {
             let event_id = event.event_id;
+            if event.holder != engine.node_id().uuid() {
+                // This process was fenced while the event waited: others have its pointer.
+                engine.0.metrics.left();
+                continue;
+            }
             if let Err(error) = fan_out(&engine, event).await {
                 give_up_one(&engine, event_id, &error);
             }
@@ -68,7 +77,7 @@ fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
 
 async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
     let directory = engine.0.directory.get(event.tenant_id).await?;
-    let pairs = directory.matching(&event.name, (event.occurred_at, &event.body), event.target);
+    let pairs = directory.matching(&event.name, (event.seq, &event.body), event.target);
     plan_pairs(engine, &directory, event, &pairs).await;
     Ok(())
 }
@@ -81,15 +90,26 @@ pub(super) async fn plan_pairs(
     pairs: &[WebhookSubscriptionId],
 ) {
     engine.0.metrics.left();
+    let mut span = engine.0.tracer.step(SpanKind::Consumer, event.trace, "dispatch");
+    span.describe(|| {
+        let name = event.name.as_str().to_owned();
+        [Event(event.event_id), EventType(name), Endpoints(pairs.len())]
+    });
+    let trace = span.context();
     let order = (event.subject_id.uuid, event.subject_version);
-    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, body, .. } = event;
+    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, holder, body, .. } =
+        event;
     if pairs.is_empty() {
         let busy = engine.0.activity.begin();
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
         return;
     }
-    let shared =
-        Arc::new(FanOut::new(event_id, (name.as_str().to_owned(), priority), body, pairs.len()));
+    let shared = Arc::new(FanOut::new(
+        event_id,
+        (name.as_str().to_owned(), priority),
+        body,
+        (pairs.len(), trace),
+    ));
     for subscription_id in pairs {
         let endpoint = directory.endpoint(*subscription_id);
         let ordered = endpoint.as_ref().is_some_and(|e| e.ordering == DeliveryOrder::PerObject);
@@ -105,7 +125,7 @@ pub(super) async fn plan_pairs(
             order: ordered.then_some(order),
             rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
             stored: false,
-            incarnation: engine.incarnation(),
+            holder: NodeId::from_uuid(holder),
             _busy: engine.0.activity.begin(),
         };
         if ordered {

@@ -1,15 +1,17 @@
 //! Retries and what overflowed: rows that are due, taken up again.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidings_bus::{Pulse, Topic};
 use tidings_db::DbError;
 use tidings_events::Priority;
-use tidings_kernel::limits;
+use tidings_kernel::{NodeId, TenantId, limits};
 
 use super::Engine;
 use super::item::{FROM_EVENT, FanOut, Item, MANUAL, REPLAY};
+use super::settle::Settled;
 use crate::store::deliveries::{self, DueDelivery};
 
 /// The longest time until the loop looks by itself.
@@ -28,6 +30,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             tidied = now;
             engine.lanes().retain(|_, lane| !lane.is_idle(now));
         }
+        pulse.waits_for("the database to give what is due");
         let rests = engine.is_draining() || !engine.0.lease.holds();
         let taken = if rests { Ok(0) } else { run_once(&engine).await };
         let poll = engine.0.bus.after(POLL);
@@ -40,6 +43,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
                 poll
             }
         };
+        pulse.waits_for("something to fall due");
         tokio::select! {
             () = engine.0.bus.wait(Topic::Dispatch, due) => {}
             () = engine.0.tasks.shutdown().cancelled() => return,
@@ -65,28 +69,29 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
         in_hand.begin_read();
         in_hand.len()
     };
+    // Asked before anything is read: whoever is fenced meanwhile settles nothing of it.
+    let holder = engine.node_id();
     let limit = limits::SWEEP_ROWS_MAX + i64::try_from(busy).unwrap_or(i64::MAX / 2);
     let due = {
         let mut session = engine.0.db.read_across_tenants().await?;
         let everybody = !engine.0.db.is_shared();
-        deliveries::due(session.reader(), engine.0.db.now(), engine.node_id(), everybody, limit)
-            .await?
+        deliveries::due(session.reader(), engine.0.db.now(), holder, everybody, limit).await?
     };
+    let tenants: BTreeSet<TenantId> = due.iter().map(|delivery| delivery.tenant_id).collect();
+    let tenants: Vec<TenantId> = tenants.into_iter().collect();
+    // Another node may have made, changed or ended the subscriptions that these are for.
+    engine.0.directory.refresh(&tenants).await?;
     let mut taken = 0;
     for delivery in due {
-        let id = delivery.id;
-        if engine.deliveries().take(id) {
-            if let Err(error) = take_up(engine, delivery).await {
-                engine.deliveries().give_back(id);
-                return Err(error);
-            }
+        if engine.deliveries().take(delivery.id) {
+            take_up(engine, delivery, holder).await;
             taken += 1;
         }
     }
     Ok(taken)
 }
 
-async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
+async fn take_up(engine: &Engine, due: DueDelivery, holder: NodeId) {
     let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
     let (origin, priority) = match due.origin.as_str() {
         MANUAL => (MANUAL, due.priority),
@@ -94,9 +99,9 @@ async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
         REPLAY => (REPLAY, Priority::Low),
         _ => (FROM_EVENT, due.priority),
     };
-    let directory = engine.0.directory.get(tenant_id).await?;
-    let endpoint = directory.endpoint(subscription_id);
-    engine.enqueue(Item {
+    let directory = engine.0.directory.get(tenant_id).await;
+    let endpoint = directory.as_ref().ok().and_then(|known| known.endpoint(subscription_id));
+    let item = Item {
         event: Arc::new(FanOut::without_pointer(event_id, (name, priority), body)),
         tenant_id,
         subscription_id,
@@ -108,8 +113,16 @@ async fn take_up(engine: &Engine, due: DueDelivery) -> Result<(), DbError> {
         order: due.order,
         rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
         stored: true,
-        incarnation: engine.incarnation(),
+        holder,
         _busy: engine.0.activity.begin(),
-    });
-    Ok(())
+    };
+    match directory {
+        Ok(_) => engine.enqueue(item),
+        Err(error) => {
+            // One tenant that cannot be read is no reason to leave the others.
+            tracing::warn!(delivery = %id, %error, "a delivery is left for later");
+            let later = engine.0.db.now().after(limits::LEFT_FOR);
+            engine.settle(Settled::Parked(item, later)).await;
+        }
+    }
 }

@@ -11,6 +11,7 @@ use super::item::Item;
 use super::metrics::EngineMetrics;
 use super::settle::Settled;
 use super::shares::Class;
+use super::standing_now::LaneNow;
 use crate::ageing::AgeingQueue;
 use crate::breaker::Breaker;
 use crate::plan::Outcome;
@@ -58,11 +59,16 @@ enum Admission {
     Queued { start: bool },
     /// It waits in the database.
     Park(Item, Timestamp),
+    /// The process is ending: whoever comes after finds its pointer or its row.
+    Drop,
 }
 
 impl State {
-    fn admit(&mut self, item: Item, now: Timestamp) -> Admission {
+    fn admit(&mut self, item: Item, now: Timestamp, is_draining: bool) -> Admission {
         self.used_at = now;
+        if is_draining {
+            return Admission::Drop;
+        }
         if let Some(until) = self.breaker.open_until(now) {
             let at = self.return_at(&item, until);
             return Admission::Park(item, at);
@@ -144,6 +150,18 @@ impl Lane {
             && now.since(state.used_at) >= IDLE
     }
 
+    /// The lane as it is now.
+    pub(super) fn now(&self, now: Timestamp) -> LaneNow {
+        let state = self.state();
+        LaneNow {
+            queued: state.queue.len(),
+            workers: state.workers,
+            window: state.size(),
+            open_until: state.breaker.until(now),
+            rate_per_second: state.rate.as_ref().map(|(per_second, _)| *per_second),
+        }
+    }
+
     fn class(&self) -> Class {
         if self.state().standing.is_slow() { Class::Slow } else { Class::Quick }
     }
@@ -167,8 +185,13 @@ impl Lane {
 /// Queues an item. Where the endpoint is left alone, wants no more at present, or its lane is full,
 /// the item waits in the database instead.
 pub(super) fn push(engine: &Engine, lane: &Arc<Lane>, item: Item) {
-    let admission = lane.state().admit(item, engine.0.db.now());
+    let admission = {
+        let mut state = lane.state();
+        // Asked with the lane in hand: what comes in before the drain is cleared by it.
+        state.admit(item, engine.0.db.now(), engine.is_draining())
+    };
     match admission {
+        Admission::Drop => {}
         Admission::Queued { start } => {
             engine.0.metrics.accepted();
             if start {
@@ -199,12 +222,26 @@ fn park(engine: &Engine, items: Vec<(Item, Timestamp)>) {
     });
 }
 
+/// Gives a worker's place in its lane back where the worker panics.
+struct Place(Arc<Lane>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state().workers -= 1;
+        }
+    }
+}
+
 /// Sends what waits in the lane, one after the other, until nothing does.
 async fn work(engine: Engine, lane: Arc<Lane>) {
+    let _place = Place(Arc::clone(&lane));
     while let Some(item) = take(&engine, &lane) {
         engine.0.metrics.left();
         let permit = engine.0.shares.acquire(item.tenant_id, lane.class()).await;
+        let unwinding = item.give_back_on_panic(&engine);
         let sent = attempt::run(&engine, item).await;
+        drop(unwinding);
         drop(permit);
         if let Some(made) = sent {
             if made.was_sent() && lane.settle(&made, engine.0.db.now()) {

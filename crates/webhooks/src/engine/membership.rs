@@ -91,6 +91,7 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
         if engine.is_draining() {
             return;
         }
+        pulse.waits_for("the database to take a heartbeat");
         let sent = Instant::now();
         match beat(&engine).await {
             Ok(Beat::Alive { fenced }) => {
@@ -162,17 +163,17 @@ async fn adopt(engine: &Engine) {
 /// After being fenced: everything in memory belongs to others now. Begin again as a new node.
 async fn rejoin(engine: &Engine, name: &str) {
     tracing::error!("this node was fenced; it begins again");
-    engine.0.incarnation.fetch_add(1, Ordering::AcqRel);
+    let sent = Instant::now();
+    let node_id = match join(&engine.0.db, name).await {
+        Ok(node_id) => node_id,
+        // It sends nothing meanwhile: the lease of the node that it was is long over.
+        Err(error) => return tracing::warn!(%error, "the node could not join again"),
+    };
+    *engine.0.node.write().unwrap_or_else(std::sync::PoisonError::into_inner) = node_id;
     for lane in engine.lanes().values() {
         lane.clear(&engine.0.metrics);
     }
     engine.events().clear();
     engine.deliveries().clear();
-    match join(&engine.0.db, name).await {
-        Ok(node_id) => {
-            *engine.0.node.write().unwrap_or_else(std::sync::PoisonError::into_inner) = node_id;
-            engine.0.lease.renew(Instant::now());
-        }
-        Err(error) => tracing::warn!(%error, "the node could not join again"),
-    }
+    engine.0.lease.renew(sent);
 }

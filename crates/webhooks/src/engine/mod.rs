@@ -19,12 +19,14 @@ mod item;
 mod lane;
 mod membership;
 mod metrics;
+mod outcomes;
 mod recover;
 mod settle;
 mod shares;
+mod standing_now;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
@@ -32,6 +34,7 @@ use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
 use tidings_kernel::{EventId, Kind, NodeId, SubscriptionKind, WebhookSubscriptionId, limits};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tokio::sync::mpsc;
 
@@ -41,8 +44,9 @@ use item::Item;
 pub(crate) use item::{MANUAL, Order, REPLAY, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
-use settle::Settled;
+use outcomes::Queued;
 use shares::Shares;
+pub use standing_now::{EngineNow, LaneNow, SlotsNow};
 
 /// Attempts that are under way at once, over all endpoints.
 const IN_FLIGHT_MAX: usize = 512;
@@ -54,10 +58,11 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) directory: Directory,
     pub(crate) metrics: EngineMetrics,
+    pub(crate) tracer: Tracer,
     /// What is under way in memory: what a drain, and a test, waits for.
     pub(crate) activity: Activity,
     inbox: mpsc::Sender<Inbound>,
-    outcomes: mpsc::Sender<Settled>,
+    outcomes: mpsc::Sender<Queued>,
     lanes: Mutex<HashMap<WebhookSubscriptionId, Arc<Lane>>>,
     /// Events whose pointer this process works on, so that recovery does not take them again.
     events: Mutex<HashSet<EventId>>,
@@ -66,9 +71,9 @@ pub(crate) struct Inner {
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
+    /// The node that this process is. It is another one after it was fenced, and what it began as the
+    /// one before then settles nothing any more.
     node: RwLock<NodeId>,
-    /// Grows when this node was fenced: what began before then settles nothing any more.
-    incarnation: AtomicU64,
     lease: membership::Lease,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
@@ -94,7 +99,7 @@ impl std::fmt::Debug for Engine {
 /// The receiving ends of the engine's queues, held by its loops.
 struct Queues {
     inbox: mpsc::Receiver<Inbound>,
-    outcomes: mpsc::Receiver<Settled>,
+    outcomes: mpsc::Receiver<Queued>,
 }
 
 /// What the engine is built from.
@@ -112,12 +117,14 @@ pub struct EngineParts {
     pub tasks: Tasks,
     /// How this process calls itself, for `doctor`.
     pub name: String,
+    /// Records what belongs to a trace.
+    pub tracer: Tracer,
 }
 
 impl Engine {
     /// Joins the nodes of the database, takes up what is pending, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, DbError> {
-        let EngineParts { db, vault, egress, bus, tasks, name } = parts;
+        let EngineParts { db, vault, egress, bus, tasks, name, tracer } = parts;
         let (inbox, inbox_end) = mpsc::channel(limits::ENGINE_QUEUE_MAX);
         let (outcomes, outcomes_end) = mpsc::channel(4 * limits::SETTLE_BATCH_MAX);
         let node_id = membership::join(&db, &name).await?;
@@ -129,6 +136,7 @@ impl Engine {
             bus,
             tasks,
             metrics: EngineMetrics::default(),
+            tracer,
             activity: Activity::default(),
             inbox,
             outcomes,
@@ -138,7 +146,6 @@ impl Engine {
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
             node: RwLock::new(node_id),
-            incarnation: AtomicU64::new(0),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -159,7 +166,7 @@ impl Engine {
         });
         let engine = self.clone();
         tasks.supervise("settle", move |pulse| {
-            settle::run(engine.clone(), Arc::clone(&outcomes), pulse)
+            outcomes::run(engine.clone(), Arc::clone(&outcomes), pulse)
         });
         let engine = self.clone();
         tasks.supervise("due", move |pulse| due::run(engine.clone(), pulse));
@@ -176,10 +183,6 @@ impl Engine {
     /// The node that this process is at present.
     pub fn node_id(&self) -> NodeId {
         *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation.load(Ordering::Acquire)
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<WebhookSubscriptionId, Arc<Lane>>> {
@@ -271,6 +274,10 @@ impl Engine {
     /// Into the inbox, or, where memory is full, left to the pointer in the database.
     fn hand_over(&self, event: CommittedEvent) {
         let event_id = event.event_id;
+        if event.holder != self.node_id().uuid() {
+            // It was written as the node that this process was: others take its pointer.
+            return;
+        }
         if !self.has_room() || !self.events().insert(event_id) {
             self.0.overflowed.store(true, Ordering::Release);
             return;

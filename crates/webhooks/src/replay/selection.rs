@@ -15,6 +15,8 @@ use crate::subscription::Subscription;
 #[derive(Debug, Clone)]
 pub(crate) struct Candidate {
     pub(crate) position: i64,
+    /// Its place in the log of all tenants: what a subscription's making is compared with.
+    pub(crate) seq: i64,
     pub(crate) event_id: EventId,
     /// None where the type has left the catalog: nobody can want it any more.
     pub(crate) name: Option<EventName>,
@@ -34,12 +36,12 @@ pub(crate) struct Selection {
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     pub(crate) wanted: Wanted,
-    /// Since when live events reach the subscription.
-    pub(crate) subscribed_at: Timestamp,
+    /// The place of the subscription's making in the log: what came after it goes to it live.
+    made_at_seq: i64,
 }
 
 impl Selection {
-    pub(crate) fn new(subscription: &Subscription, scope: &Scope) -> Self {
+    pub(crate) fn new(subscription: &Subscription, scope: &Scope, made_at_seq: i64) -> Self {
         let stored = |texts: &Vec<String>| Filters::stored(texts.iter().map(String::as_str));
         let filter = subscription.options.payload_filter.as_ref();
         Self {
@@ -50,7 +52,7 @@ impl Selection {
             from: scope.from,
             to: scope.to,
             wanted: scope.deliveries,
-            subscribed_at: subscription.created_at,
+            made_at_seq,
         }
     }
 
@@ -99,7 +101,7 @@ impl Before {
         let came = self.by_event.get(&candidate.event_id).copied().unwrap_or_default();
         let on_its_way = came.under_way
             || (self.undispatched.contains(&candidate.event_id)
-                && selection.subscribed_at <= candidate.occurred_at);
+                && selection.made_at_seq < candidate.seq);
         match selection.wanted {
             Wanted::All => true,
             Wanted::Failed => came.in_vain && !came.arrived && !on_its_way,
@@ -151,6 +153,7 @@ mod tests {
     fn candidate(position: i64, has_payload: bool) -> Candidate {
         Candidate {
             position,
+            seq: position * 10,
             event_id: EventId::from_uuid(Uuid::from_u128(position.unsigned_abs().into())),
             name: Some(EventName::Catalog(EventType::CustomerCreated)),
             occurred_at: Timestamp::from_micros(position * 10),
@@ -169,7 +172,7 @@ mod tests {
             from: None,
             to: None,
             wanted,
-            subscribed_at: Timestamp::from_micros(50),
+            made_at_seq: 50,
         }
     }
 

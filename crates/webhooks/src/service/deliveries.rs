@@ -15,7 +15,8 @@ use crate::service::Webhooks;
 use crate::store::deliveries;
 pub(crate) use crate::store::deliveries::{AttemptRecord, Delivery, DeliveryFilter};
 use crate::store::settle::DeliveryRow;
-use crate::store::{log, nodes, pointers, settle, subscriptions};
+use crate::store::{log, nodes, pointers, settle, stuck, subscriptions};
+use crate::stuck::StuckEndpoint;
 
 /// Pointers that a list of deliveries looks at, to show what is not dispatched yet.
 const POINTERS_SHOWN: i64 = 200;
@@ -31,8 +32,27 @@ pub struct Backlog {
     pub waiting: i64,
     /// When the first of them is due.
     pub next_due: Option<Timestamp>,
-    /// The nodes: name, start, until when each said that it lives, whether it is fenced.
-    pub nodes: Vec<(String, Timestamp, Timestamp, bool)>,
+    /// Deliveries that are due.
+    pub due: i64,
+    /// Since when the first of them is.
+    pub due_since: Option<Timestamp>,
+    /// The nodes.
+    pub nodes: Vec<NodeSeen>,
+}
+
+/// A node, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// Its id.
+    pub id: NodeId,
+    /// How it calls itself.
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Until when it has said that it lives.
+    pub alive_until: Timestamp,
+    /// Whether it was fenced, or has left.
+    pub is_fenced: bool,
 }
 
 impl Webhooks {
@@ -72,9 +92,9 @@ impl Webhooks {
         let directory = directory.get(tenant_id).await?;
         let mut pending: Vec<Delivery> = Vec::new();
         for pointer in waiting {
-            let at = pointer.occurred_at;
+            let (at, seq) = (pointer.occurred_at, pointer.seq);
             let Some(name) = pointer.name else { continue };
-            for subscription_id in directory.matching(&name, (at, &pointer.body), pointer.target) {
+            for subscription_id in directory.matching(&name, (seq, &pointer.body), pointer.target) {
                 pending.push(Delivery {
                     id: delivery_id(pointer.event_id, subscription_id, b""),
                     event_id: pointer.event_id,
@@ -188,12 +208,35 @@ impl Webhooks {
         let mut session = self.db.read_across_tenants().await?;
         let (count, oldest_pointer) = pointers::count(session.reader()).await?;
         let (waiting, next_due) = deliveries::count_waiting(session.reader()).await?;
+        let (due, due_since) = deliveries::count_due(session.reader(), self.db.now()).await?;
         let nodes = nodes::list(session.reader()).await?;
         let nodes = nodes
             .into_iter()
-            .map(|(_, name, started, until, fenced)| (name, started, until, fenced))
+            .map(|(id, name, started_at, alive_until, is_fenced)| NodeSeen {
+                id,
+                name,
+                started_at,
+                alive_until,
+                is_fenced,
+            })
             .collect();
-        Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, nodes })
+        Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, due, due_since, nodes })
+    }
+
+    /// The endpoints with deliveries of events from before an instant, those that wait longest
+    /// first. `own` is a node that surely lives: the one that is asked.
+    pub async fn stuck(
+        &self,
+        before: Timestamp,
+        own: Option<NodeId>,
+    ) -> Result<Vec<StuckEndpoint>, DbError> {
+        // Where only one process can open the database, it says nowhere that it lives.
+        let alive_from = match self.db.is_shared() {
+            true => self.db.lease_now().await?,
+            false => Timestamp::from_micros(0),
+        };
+        let mut session = self.db.read_across_tenants().await?;
+        stuck::endpoints(session.reader(), before, self.db.now(), (alive_from, own)).await
     }
 }
 

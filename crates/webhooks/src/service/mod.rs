@@ -26,8 +26,8 @@ use tidings_egress::Egress;
 use tidings_vault::Vault;
 
 pub(crate) use custom_types::SchemaDiff;
-pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+pub use deliveries::{Backlog, NodeSeen};
 pub(crate) use event_types::TypeView;
 pub(crate) use log::LogEntry;
 pub(crate) use plan_replay::Look;

@@ -9,10 +9,10 @@ use crate::delivery::DeliveryStatus;
 use crate::engine::{REPLAY, delivery_id};
 use crate::error::WebhookError;
 use crate::replay::pace::{self, Wait};
-use crate::replay::selection::{Candidate, Selection};
+use crate::replay::selection::Candidate;
 use crate::replay::{Outcomes, Replay, ReplayStatus};
 use crate::service::Webhooks;
-use crate::service::select_events::look;
+use crate::service::select_events::{look, selection};
 use crate::store::settle::DeliveryRow;
 use crate::store::{replayed, replays, subscriptions};
 use crate::subscription::{DeliveryOrder, Subscription};
@@ -117,7 +117,7 @@ async fn plan(
         return Ok(Wait::Time);
     }
     let through = end.position.min(replay.position + limits::REPLAY_WINDOW);
-    let selection = Selection::new(subscription, &replay.scope);
+    let selection = selection(work.reader(), subscription, &replay.scope).await?;
     let stretch = (replay.position, through);
     let looked = look(&mut work.reader(), subscription, &selection, stretch).await?;
     let taken = looked.take(instants.len());

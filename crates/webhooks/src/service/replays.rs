@@ -11,11 +11,10 @@ use tidings_kernel::{
 use crate::commands::{CreateReplay, all};
 use crate::error::WebhookError;
 use crate::matching::Filters;
-use crate::replay::selection::Selection;
 use crate::replay::{Outcomes, Replay, ReplayStatus, Scope};
 use crate::service::Webhooks;
 use crate::service::plan_replay::{Look, end_deliveries};
-use crate::service::select_events::look;
+use crate::service::select_events::{look, selection};
 use crate::store::{event_types, replayed, replays, subscriptions};
 use crate::subscription::Subscription;
 
@@ -76,7 +75,7 @@ impl Webhooks {
         let mut position = scope.after_position;
         let total = (until - position).max(0);
         let end = position + total.min(limits::REPLAY_DRY_RUN_MAX);
-        let selection = Selection::new(&subscription, &scope);
+        let selection = selection(session.reader(), &subscription, &scope).await?;
         let mut estimate = Estimate { total, rate_per_second, ..Estimate::default() };
         while position < end {
             let through = end.min(position + limits::REPLAY_WINDOW);

@@ -7,13 +7,24 @@ use tidings_db::{DbError, Reader};
 use tidings_kernel::EventId;
 
 use crate::payload_filter::{PayloadFilter, ReadBody};
-use crate::replay::Wanted;
 use crate::replay::selection::{Candidate, Looked, Selection};
-use crate::store::replayed;
+use crate::replay::{Scope, Wanted};
+use crate::store::{replayed, subscriptions};
 use crate::subscription::Subscription;
 
 /// Bodies that are read at a time: each may be as large as an event may.
 const BODIES: usize = 50;
+
+/// What is asked of events, by a subscription as it is now and by a replay.
+pub(super) async fn selection(
+    reader: Reader<'_>,
+    subscription: &Subscription,
+    scope: &Scope,
+) -> Result<Selection, DbError> {
+    let id = subscription.id;
+    let made = subscriptions::made_at_seq(reader, subscription.tenant_id, &[id]).await?;
+    Ok(Selection::new(subscription, scope, made.get(&id).copied().unwrap_or(0)))
+}
 
 /// The events behind one position, up to another, that a replay sends or would if their payload
 /// were still there.

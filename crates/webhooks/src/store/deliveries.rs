@@ -54,6 +54,8 @@ tidings_db::statements! {
         WHERE next_attempt_at > $1";
     across query COUNT_WAITING = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
         WHERE next_attempt_at IS NOT NULL";
+    across query COUNT_DUE = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
+        WHERE next_attempt_at <= $1";
 }
 
 /// A delivery.
@@ -285,5 +287,14 @@ pub(crate) async fn count_waiting(
     mut reader: Reader<'_>,
 ) -> Result<(i64, Option<Timestamp>), DbError> {
     let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_WAITING, &[]).await?;
+    row.ok_or(DbError::Decode { column: 0 })
+}
+
+/// How many deliveries are due, and since when the first is.
+pub(crate) async fn count_due(
+    mut reader: Reader<'_>,
+    now: Timestamp,
+) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_DUE, args![now]).await?;
     row.ok_or(DbError::Decode { column: 0 })
 }

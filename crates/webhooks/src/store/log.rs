@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
-use tidings_kernel::{Cursor, EventId, Page, PageParams, TenantId, Timestamp, Uuid};
+use tidings_kernel::{Cursor, EventId, Page, PageParams, TenantId, Timestamp, Uuid, Version};
 
 tidings_db::statements! {
     query AFTER = "SELECT q.position, e.id, e.name, e.visibility, e.priority, e.occurred_at, \
@@ -16,8 +16,19 @@ tidings_db::statements! {
         LEFT JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
         LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
         WHERE e.tenant_id = $1 AND e.id = $2";
+    query LAST_VERSION = "SELECT COALESCE(MAX(subject_version), 0) FROM events \
+        WHERE tenant_id = $1 AND subject_id = $2";
     query PAYLOAD_EXISTS = "SELECT COUNT(*) FROM event_payloads \
         WHERE tenant_id = $1 AND event_id = $2";
+}
+
+/// The version of an object's last event; 0 where it has had none.
+pub(crate) async fn last_version(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    subject_id: Uuid,
+) -> Result<Version, DbError> {
+    reader.scalar(&LAST_VERSION, args![tenant_id, subject_id]).await
 }
 
 /// An event of the log.

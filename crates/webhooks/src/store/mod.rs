@@ -11,5 +11,6 @@ pub(crate) mod replayed;
 pub(crate) mod replays;
 pub(crate) mod settle;
 pub(crate) mod statistics;
+pub(crate) mod stuck;
 pub(crate) mod subscriptions;
 pub(crate) mod type_versions;

@@ -11,7 +11,7 @@ use crate::store::pointers::event_name;
 use crate::store::settle::DeliveryRow;
 
 tidings_db::statements! {
-    query WINDOW = "SELECT q.position, e.id, e.name, e.occurred_at, e.subject_id, \
+    query WINDOW = "SELECT q.position, e.seq, e.id, e.name, e.occurred_at, e.subject_id, \
         e.subject_version, p.event_id FROM event_positions q \
         JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
@@ -40,6 +40,7 @@ impl FromRow for Candidate {
     fn from_row(row: &mut Row) -> Result<Self, DbError> {
         Ok(Self {
             position: row.take()?,
+            seq: row.take()?,
             event_id: row.take()?,
             name: event_name(&row.take::<String>()?),
             occurred_at: row.take()?,

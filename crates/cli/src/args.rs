@@ -11,6 +11,7 @@ use tidings_server::Settings;
 
 use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
+use crate::replay::ReplayArgs;
 use crate::sign::SignArgs;
 use crate::tail::TailArgs;
 use crate::trigger::TriggerArgs;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Send an example of any event type to one subscription.
     Trigger(TriggerArgs),
+    /// Send past events once more to one subscription.
+    Replay(ReplayArgs),
     /// Sign a body, offline.
     Sign(SignArgs),
     /// Say whether a webhook is genuine, and if not, why; offline.
@@ -207,7 +210,7 @@ impl Command {
             | Self::Coverage { .. }
             | Self::Listen(_)
             | Self::Trigger(_)
-            | Self::Tail(_)
+            | Self::Replay(_)
             | Self::Sign(_)
             | Self::Verify(_)
             | Self::Conformance(_)

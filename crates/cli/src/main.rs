@@ -10,11 +10,13 @@ mod failure;
 mod forward;
 mod inputs;
 mod listen;
+mod replay;
 mod say;
 mod serve;
 mod sign;
 mod signals;
 mod tail;
+mod tenant;
 mod trigger;
 mod verify;
 
@@ -98,6 +100,7 @@ async fn run(args: Args) -> Result<(), Failure> {
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,
+        Command::Replay(options) => replay::run(options).await,
         Command::Sign(options) => sign::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Conformance(options) => conformance::run(options).await,

@@ -28,6 +28,7 @@ migrations![
     "0005_subscription_options",
     "0008_flow",
     "0009_event_type_versions",
+    "0010_replays",
     "0011_log",
     "0012_retention",
     "0013_consents"

@@ -287,6 +287,8 @@ kinds! {
     PublicationKind PublicationId = "pub" "publication";
     /// The id of a request.
     RequestKind RequestId = "req" "request";
+    /// The id of a replay: past events, sent once more to one webhook subscription.
+    ReplayKind ReplayId = "rpl" "replay";
     /// The id of a tenant's retention settings.
     RetentionKind RetentionId = "rtn" "retention";
     /// The id of a customer segment.

@@ -100,6 +100,21 @@ pub const DRAIN_MAX: Duration = Duration::from_secs(25);
 pub const STREAMS_OF_TENANT_MAX: usize = 10;
 /// Live streams of one process: a quarter of the connections that it takes.
 pub const STREAMS_MAX: usize = 1_000;
+/// Deliveries that a replay makes in a second where the caller does not say.
+pub const REPLAY_RATE_DEFAULT: u32 = 100;
+/// The most deliveries that a replay makes in a second: it is no substitute for live traffic.
+pub const REPLAY_RATE_MAX: u32 = 1_000;
+/// Deliveries of a replay that may be under way: two seconds at its fastest, so that what fails holds
+/// up the replay and not the database.
+pub const REPLAY_UNDER_WAY_MAX: i64 = 2_000;
+/// Deliveries that a replay plans in one unit of work, which is a bulk one.
+pub const REPLAY_BATCH_MAX: i64 = 200;
+/// Events of the log that a replay looks at in one unit of work.
+pub const REPLAY_WINDOW: i64 = 500;
+/// Events of the log that a dry run looks at; what is behind them is not counted.
+pub const REPLAY_DRY_RUN_MAX: i64 = 100_000;
+/// Replays of one tenant that run at the same time.
+pub const REPLAYS_RUNNING_MAX: i64 = 20;
 /// Spans that wait to be sent to a collector; more are dropped, and counted.
 pub const SPAN_QUEUE_MAX: usize = 8_192;
 /// Spans that are sent to a collector together.

@@ -299,6 +299,7 @@ pub(crate) fn by_itself(
         .sweep(tidings_webhooks::jobs::finish_erasures())
         .sweep(wiring::idempotent_replies())
         .job(tidings_webhooks::jobs::EraseSubject::new(webhooks))
+        .job(tidings_webhooks::jobs::GoOnWithReplay::new(webhooks))
         .reaction(tidings_webhooks::jobs::EventActivity)
         .reaction(tidings_webhooks::jobs::ErasePeople);
     let of_domains = tidings_customers::jobs::sweeps(customers);

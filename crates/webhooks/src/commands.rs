@@ -2,6 +2,7 @@
 
 mod options;
 mod privacy;
+mod replays;
 
 use std::collections::BTreeMap;
 
@@ -23,6 +24,7 @@ pub(crate) use options::{
     OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
 };
 pub(crate) use privacy::{RequestErasure, UpdateRetention};
+pub(crate) use replays::CreateReplay;
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

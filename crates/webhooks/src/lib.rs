@@ -44,6 +44,7 @@ pub mod payload_filter;
 pub mod plan;
 pub mod rate;
 mod redaction;
+mod replay;
 mod retention;
 mod sample;
 mod sealing;
@@ -81,6 +82,8 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::nodes::ALL,
         store::pointers::ALL,
         store::purge::ALL,
+        store::replayed::ALL,
+        store::replays::ALL,
         store::retention::ALL,
         store::settle::ALL,
         store::statistics::ALL,

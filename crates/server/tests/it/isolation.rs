@@ -31,6 +31,8 @@ stories! {
         acme.post("/api/v1/webhooks/event-types", custom).await;
         let segment = json!({"name": "all", "criteria": {}, "is_dynamic": false});
         let segment = acme.post("/api/v1/customers/segments", segment).await.text("/id");
+        let replay = json!({"subscription_id": hook.subscription_id, "after_position": 0});
+        let replay = acme.post("/api/v1/webhooks/replays", replay).await.text("/id");
         let contact = format!("/api/v1/customers/{customer}/contacts");
         let contact = acme.post(&contact, json!({"role": "billing", "name": "Grace"})).await;
         let contact = contact.text("/id");
@@ -57,6 +59,8 @@ stories! {
                 contact.clone()
             } else if operation.path.contains("/customers/") {
                 customer.clone()
+            } else if operation.path.contains("/replays/") {
+                replay.clone()
             } else if operation.path.contains("/subscriptions/") {
                 hook.subscription_id.clone()
             } else if operation.path.contains("/deliveries/") {

@@ -28,6 +28,8 @@ mod poison;
 mod privacy_tour;
 mod publishing;
 mod redaction;
+mod replay_selection;
+mod replays;
 mod retention;
 mod scenarios;
 mod statements;

@@ -145,6 +145,22 @@ pub(crate) fn scenario<'a>(
                 let body = json!({"event_type": "custom.thing"});
                 posted(acme, "/api/v1/webhooks/event-types", body).await;
             }
+            E::WebhookReplayStarted => drop(replay(app, acme).await),
+            E::WebhookReplayCompleted => {
+                replay(app, acme).await;
+                app.advance(Duration::from_secs(5)).await;
+                app.advance(Duration::from_secs(5)).await;
+            }
+            E::WebhookReplayCancelled => {
+                let (id, _hook) = replay(app, acme).await;
+                posted(acme, &format!("/api/v1/webhooks/replays/{id}/cancel"), json!({})).await;
+            }
+            E::WebhookReplayFailed => {
+                let (_, hook) = replay(app, acme).await;
+                let path = format!("/api/v1/webhooks/subscriptions/{}", hook.subscription_id);
+                acme.delete(&path).await;
+                app.advance(Duration::from_secs(5)).await;
+            }
             E::WebhookSubscriptionCreated => drop(acme.receiver(&["*"]).await),
             E::WebhookSubscriptionUpdated => {
                 let hook = acme.receiver(&["*"]).await;
@@ -216,6 +232,21 @@ pub(crate) fn scenario<'a>(
 async fn erasure(acme: &Tenant) -> String {
     let subject = acme.customer("ada@example.com").await;
     posted(acme, "/api/v1/privacy/erasures", json!({"subject_id": subject})).await
+}
+
+/// A replay of two events, one in a second, of which the first is sent.
+async fn replay(app: &TestApp, acme: &Tenant) -> (String, Receiver) {
+    let hook = acme.receiver(&["customer.created"]).await;
+    for email in ["ada@example.com", "grace@example.com"] {
+        acme.customer(email).await;
+    }
+    app.settle().await;
+    let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
+        "rate_per_second": 1});
+    let id = posted(acme, "/api/v1/webhooks/replays", body).await;
+    app.settle().await;
+    assert_eq!(hook.verified().len(), 3);
+    (id, hook)
 }
 
 /// An endpoint that has failed ten times in a row.

@@ -32,6 +32,7 @@ pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
     segments(app, &acme).await;
     custom_events(app, &acme).await;
     deliveries(app, &acme).await;
+    replays(app, &acme).await;
     keys(&acme).await;
     failures(app, &acme).await;
     forgotten(app, &acme).await;
@@ -191,6 +192,12 @@ async fn deliveries(app: &TestApp, acme: &Tenant) {
     silent.wait_for(1).await;
     // As long as one endpoint is silent, the event's pointer stands.
     let pending = done(acme.get("/api/v1/webhooks/deliveries")).await;
+    app.app.runner.run_sequencer().await.unwrap();
+    for of in [&silent, &hook] {
+        let body = json!({"subscription_id": of.subscription_id, "after_position": 0,
+            "deliveries": "missing", "dry_run": true});
+        done(acme.post("/api/v1/webhooks/replays", body)).await;
+    }
     app.settle().await;
     app.advance(Duration::from_secs(10)).await;
     let id = pending.text("/data/0/id");
@@ -263,6 +270,32 @@ async fn in_order(app: &TestApp, acme: &Tenant) {
         let path = format!("/api/v1/webhooks/events/log/{event}/explain?subscription_id={hook}");
         done(acme.get(&path)).await;
     }
+}
+
+/// One replay that is cancelled half-way, and one that is completed.
+async fn replays(app: &TestApp, acme: &Tenant) {
+    let path = "/api/v1/webhooks/replays";
+    let filter = json!({"field": "/data/customer_id", "exists": true});
+    let body = json!({"events": ["customer.*"], "payload_filter": filter});
+    let (slow, fast) = (acme.receiver_with(body.clone()).await, acme.receiver_with(body).await);
+    let mut ids = Vec::new();
+    for (hook, rate) in [(&slow, 1), (&fast, 1_000)] {
+        let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
+            "rate_per_second": rate, "deliveries": "missing"});
+        ids.push(done(acme.post(path, body)).await.text("/id"));
+    }
+    app.settle().await;
+    for id in &ids {
+        done(acme.get(&format!("{path}/{id}"))).await;
+    }
+    pages(acme, path).await;
+    pages(acme, &format!("{path}?subscription_id={}", slow.subscription_id)).await;
+    done(acme.post(&format!("{path}/{}/cancel", ids[0]), json!({}))).await;
+    for _ in 0..3 {
+        app.advance(Duration::from_secs(2)).await;
+    }
+    let completed = done(acme.get(&format!("{path}/{}", ids[1]))).await;
+    assert_eq!(completed.text("/status"), "completed");
 }
 
 async fn keys(acme: &Tenant) {

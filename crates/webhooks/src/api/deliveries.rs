@@ -4,7 +4,8 @@ use serde::{Deserialize, Serialize};
 use tidings_db::work;
 use tidings_events::EventType;
 use tidings_kernel::{
-    DeliveryId, EventId, FieldError, Permission, Problem, Timestamp, WebhookSubscriptionId,
+    DeliveryId, EventId, FieldError, Permission, Problem, ReplayId, Timestamp,
+    WebhookSubscriptionId,
 };
 use tidings_web::{Access, Answer, Call, Changed, List, Op, Path, Query, Reply, Routes, commit};
 use utoipa::{IntoParams, ToSchema};
@@ -27,8 +28,10 @@ pub(crate) struct DeliveryView {
     pub(crate) event_type: String,
     /// The subscription.
     pub(crate) subscription_id: WebhookSubscriptionId,
-    /// `event`, or `manual` for a repetition that somebody asked for.
+    /// `event`, `manual` for a repetition that somebody asked for, or `replay`.
     pub(crate) origin: String,
+    /// The replay that it belongs to.
+    pub(crate) replay_id: Option<ReplayId>,
     /// `pending`, `waiting`, `delivered`, `exhausted` or `discarded`.
     pub(crate) status: &'static str,
     /// How often it was tried.
@@ -55,6 +58,7 @@ impl From<Delivery> for DeliveryView {
             event_type: delivery.event_name,
             subscription_id: delivery.subscription_id,
             origin: delivery.origin,
+            replay_id: delivery.replay_id,
             status: delivery.status.as_str(),
             attempts: delivery.attempts,
             next_attempt_at: delivery.next_attempt_at,

@@ -10,6 +10,7 @@ mod explain;
 mod log;
 mod narrowed;
 mod options;
+mod replays;
 mod retention;
 mod statistics;
 mod streams;
@@ -30,5 +31,5 @@ pub fn routes(webhooks: &Webhooks) -> Routes<Webhooks> {
     let routes = options::routes(subscriptions::routes(routes));
     let routes = streams::routes(explain::routes(statistics::routes(routes)));
     let routes = asyncapi::routes(event_types::routes(routes));
-    log::routes(events::routes(deliveries::routes(routes)))
+    replays::routes(log::routes(events::routes(deliveries::routes(routes))))
 }

@@ -12,11 +12,15 @@ use tidings_trace::{Attribute, Span, SpanKind};
 
 use super::Engine;
 use super::directory::Endpoint;
-use super::item::Item;
+use super::item::{Item, MANUAL};
 use super::settle::Settled;
 use crate::kept::Kept;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
+use crate::store::deliveries;
 use crate::wire::{Outgoing, StoredEvent};
+
+/// How long a delivery of a replay waits before it is seen whether its subscription sends again.
+const PAUSED: Duration = Duration::from_mins(1);
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -51,8 +55,27 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let Some(endpoint) = endpoint else {
-        return Some(Made::discarded(item, engine.0.db.now(), "not_sending"));
+    let endpoint = match (endpoint, item.replay_id) {
+        (Some(endpoint), None) => endpoint,
+        (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
+            Ok(true) => endpoint,
+            Ok(false) => {
+                engine.deliveries().finish(item.delivery_id);
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
+                put_off(engine, item).await;
+                return None;
+            }
+        },
+        (None, None) => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
+        (None, Some(_)) => {
+            // A replay waits until its subscription sends again.
+            let until = engine.0.db.now().after(PAUSED);
+            engine.settle(Settled::Parked(item, until)).await;
+            return None;
+        }
     };
     if is_erased(engine, &item) {
         return Some(Made::discarded(item, engine.0.db.now(), "erased"));
@@ -120,6 +143,14 @@ async fn endpoint(engine: &Engine, item: &Item) -> Result<Option<Arc<Endpoint>>,
     }
     directory.refresh(&[item.tenant_id]).await?;
     Ok(directory.get(item.tenant_id).await?.endpoint(item.subscription_id))
+}
+
+/// Whether a delivery of a replay is still to be made: the replay may have been cancelled since, on
+/// whichever node.
+async fn is_wanted(engine: &Engine, item: &Item) -> Result<bool, DbError> {
+    let mut session = engine.0.db.read(item.tenant_id).await?;
+    let status = deliveries::status(session.reader(), item.tenant_id, item.delivery_id).await?;
+    Ok(status.is_some_and(|status| !status.is_terminal()))
 }
 
 /// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
@@ -197,7 +228,12 @@ async fn send(
 
 fn outgoing(endpoint: &Endpoint, item: &Item, now: Timestamp) -> Outgoing {
     let event = &item.event;
-    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
+    let again = match item.replay_id {
+        Some(id) => Some(id.to_string()),
+        None => (item.origin == MANUAL).then(|| MANUAL.to_owned()),
+    };
+    let again = again.as_deref();
+    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body, again };
     endpoint.wire.outgoing(event, now)
 }
 

@@ -121,6 +121,7 @@ pub(super) async fn plan_pairs(
             subscription_id: *subscription_id,
             delivery_id: delivery_id(event_id, *subscription_id, b""),
             origin: FROM_EVENT,
+            replay_id: None,
             attempts: 0,
             created_at: occurred_at,
             order: ordered.then_some(order),

@@ -6,12 +6,13 @@ use std::time::Duration;
 
 use tidings_bus::{Pulse, Topic};
 use tidings_db::DbError;
+use tidings_events::Priority;
 use tidings_kernel::{NodeId, TenantId, limits};
 
 use super::Engine;
 use super::attempt::Made;
 use super::erased::KNOWN_MAX;
-use super::item::{FROM_EVENT, FanOut, Item, MANUAL};
+use super::item::{FROM_EVENT, FanOut, Item, MANUAL, REPLAY};
 use super::settle::Settled;
 use crate::erasure::REMEMBERED;
 use crate::store::deliveries::{self, DueDelivery};
@@ -105,7 +106,13 @@ async fn learn_erasures(engine: &Engine) -> Result<(), DbError> {
 }
 
 async fn take_up(engine: &Engine, due: DueDelivery, holder: NodeId) {
-    let DueDelivery { tenant_id, id, event_id, subscription_id, name, priority, body, .. } = due;
+    let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
+    let (origin, priority) = match due.origin.as_str() {
+        MANUAL => (MANUAL, due.priority),
+        // What has waited for so long lets live events go first.
+        REPLAY => (REPLAY, Priority::Low),
+        _ => (FROM_EVENT, due.priority),
+    };
     let directory = engine.0.directory.get(tenant_id).await;
     let endpoint = directory.as_ref().ok().and_then(|known| known.endpoint(subscription_id));
     let is_gone = body.is_none();
@@ -115,7 +122,8 @@ async fn take_up(engine: &Engine, due: DueDelivery, holder: NodeId) {
         tenant_id,
         subscription_id,
         delivery_id: id,
-        origin: if due.origin == MANUAL { MANUAL } else { FROM_EVENT },
+        origin,
+        replay_id: due.replay_id,
         attempts: due.attempts,
         created_at: due.created_at,
         order: due.order,

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use tidings_bus::Busy;
 use tidings_events::Priority;
 use tidings_kernel::{
-    DeliveryId, EventId, NodeId, TenantId, Timestamp, TraceContext, Uuid, Version,
+    DeliveryId, EventId, NodeId, ReplayId, TenantId, Timestamp, TraceContext, Uuid, Version,
     WebhookSubscriptionId,
 };
 use tidings_vault::sha256;
@@ -70,6 +70,8 @@ pub(crate) struct Item {
     pub(crate) subscription_id: WebhookSubscriptionId,
     pub(crate) delivery_id: DeliveryId,
     pub(crate) origin: &'static str,
+    /// The replay that it belongs to.
+    pub(crate) replay_id: Option<ReplayId>,
     /// Attempts before this one.
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
@@ -114,6 +116,8 @@ impl Drop for GiveBack {
 pub(crate) const FROM_EVENT: &str = "event";
 /// A repetition that somebody asked for.
 pub(crate) const MANUAL: &str = "manual";
+/// A past event that a replay sends.
+pub(crate) const REPLAY: &str = "replay";
 
 /// The id of the delivery of an event to a subscription: derived, so that whoever plans the pair
 /// again plans the same row. A UUIDv8 that sorts by the event's time.

@@ -28,6 +28,11 @@ const DOUBLINGS_MAX: u32 = 8;
 /// A lane that nothing went through for so long is forgotten.
 const IDLE: Duration = Duration::from_mins(10);
 
+/// Where so many wait in a lane, no delivery of a replay joins them: the rest is for live events.
+const REPLAYS_QUEUED_MAX: usize = limits::LANE_QUEUE_MAX / 4;
+/// It comes back after so long, by when most of those have gone.
+const REPLAY_RETURNS: Duration = Duration::from_millis(500);
+
 #[derive(Default)]
 struct State {
     queue: AgeingQueue<Item>,
@@ -70,6 +75,9 @@ impl State {
         }
         if let Err(at) = self.pace(item.rate_per_second, item.stored, now) {
             return Admission::Park(item, at);
+        }
+        if item.replay_id.is_some() && self.queue.len() >= REPLAYS_QUEUED_MAX {
+            return Admission::Park(item, now.after(REPLAY_RETURNS));
         }
         if self.queue.len() >= limits::LANE_QUEUE_MAX {
             return Admission::Park(item, now);

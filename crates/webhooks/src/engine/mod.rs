@@ -45,7 +45,7 @@ pub(crate) use directory::Directory;
 use erased::Erased;
 use in_hand::InHand;
 use item::Item;
-pub(crate) use item::{MANUAL, Order, delivery_id};
+pub(crate) use item::{MANUAL, Order, REPLAY, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
 use outcomes::Queued;

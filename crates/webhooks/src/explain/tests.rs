@@ -54,6 +54,7 @@ fn event(event_type: EventType) -> EventFacts {
 
 fn delivery(status: DeliveryStatus, attempts: u32, due: Option<i64>) -> Delivery {
     Delivery {
+        replay_id: None,
         id: DeliveryId::from_uuid(Uuid::from_u128(3)),
         event_id: EventId::from_uuid(Uuid::from_u128(4)),
         subscription_id: WebhookSubscriptionId::from_uuid(Uuid::from_u128(1)),

@@ -116,6 +116,7 @@ impl Webhooks {
                     reason: None,
                     created_at: at,
                     updated_at: at,
+                    replay_id: None,
                 };
                 pending.push((delivery, pointer.order.0));
             }
@@ -197,6 +198,7 @@ impl Webhooks {
             reason: None,
             created_at: now,
             updated_at: now,
+            replay_id: None,
             ..delivery.clone()
         };
         let node_id = work.node_id();

@@ -4,8 +4,8 @@ use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::Priority;
 use tidings_kernel::{
-    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
-    WebhookSubscriptionId,
+    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, ReplayId, TenantId, Timestamp, Uuid,
+    Version, WebhookSubscriptionId,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -13,9 +13,11 @@ use crate::engine::Order;
 
 tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
+        next_attempt_at, last_status, last_error, reason, created_at, updated_at, replay_id \
+        FROM deliveries \
         WHERE tenant_id = $1 AND id = $2";
     query EXISTING = "SELECT id FROM deliveries WHERE tenant_id = $1 AND id IN_UUIDS($2)";
+    query STATUS = "SELECT status FROM deliveries WHERE tenant_id = $1 AND id = $2";
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
         response_body, dns_micros, connect_micros, tls_micros, first_byte_micros, body_micros, \
         reused, request_headers, response_truncated FROM delivery_attempts \
@@ -23,7 +25,8 @@ tidings_db::statements! {
     /// What is due; of an object whose events wait for each other only the first, and that only
     /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
-        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body \
+        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body, \
+        d.replay_id \
         FROM deliveries d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
@@ -54,7 +57,7 @@ pub struct Delivery {
     pub event_id: EventId,
     /// The subscription.
     pub subscription_id: WebhookSubscriptionId,
-    /// `event` or `manual`.
+    /// `event`, `manual` or `replay`.
     pub origin: String,
     /// The event's type.
     pub event_name: String,
@@ -74,6 +77,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The replay that it belongs to.
+    pub replay_id: Option<ReplayId>,
 }
 
 impl FromRow for Delivery {
@@ -92,6 +97,7 @@ impl FromRow for Delivery {
             reason: row.take()?,
             created_at: row.take()?,
             updated_at: row.take()?,
+            replay_id: row.take()?,
         })
     }
 }
@@ -156,6 +162,7 @@ pub(crate) struct DueDelivery {
     pub(crate) priority: Priority,
     /// None where it was erased.
     pub(crate) body: Option<Bytes>,
+    pub(crate) replay_id: Option<ReplayId>,
 }
 
 impl FromRow for DueDelivery {
@@ -175,6 +182,7 @@ impl FromRow for DueDelivery {
             },
             priority: row.word(Priority::find)?,
             body: row.take()?,
+            replay_id: row.take()?,
         })
     }
 }
@@ -186,6 +194,16 @@ pub(crate) async fn find(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, DbError> {
     reader.row(&GET, args![tenant_id, id]).await
+}
+
+/// How far the tenant's delivery with this id has come.
+pub(crate) async fn status(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    id: DeliveryId,
+) -> Result<Option<DeliveryStatus>, DbError> {
+    let row: Option<(String,)> = reader.row(&STATUS, args![tenant_id, id]).await?;
+    Ok(row.and_then(|(status,)| DeliveryStatus::find(&status)))
 }
 
 /// Which of these deliveries exist.

@@ -16,7 +16,7 @@ const EVENTS_LOOKED_AT_MAX: i64 = 200;
 macro_rules! columns {
     () => {
         "id, event_id, subscription_id, origin, event_name, status, attempts, next_attempt_at, \
-         last_status, last_error, reason, created_at, updated_at"
+         last_status, last_error, reason, created_at, updated_at, replay_id"
     };
 }
 

@@ -11,6 +11,8 @@ pub(crate) mod log;
 pub(crate) mod nodes;
 pub(crate) mod pointers;
 pub(crate) mod purge;
+pub(crate) mod replayed;
+pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod settle;
 pub(crate) mod statistics;

@@ -22,7 +22,8 @@ tidings_db::statements! {
         last_status = excluded.last_status, last_error = excluded.last_error, \
         reason = excluded.reason, updated_at = excluded.updated_at, \
         node_id = excluded.node_id \
-        WHERE deliveries.status IN ('pending', 'waiting')";
+        WHERE deliveries.status IN ('pending', 'waiting') \
+        OR (deliveries.reason = 'cancelled' AND excluded.status = 'delivered')";
     insert ATTEMPTS = "delivery_attempts" (
         tenant_id uuid, delivery_id uuid, attempt int, started_at int, duration int, status int,
         error text, response_headers text, response_body bytes, node_id uuid, dns_micros int,
@@ -130,7 +131,8 @@ impl AttemptRow {
     }
 }
 
-/// Writes deliveries; one that has ended already stays as it is. Says how many were written.
+/// Writes deliveries; one that has ended already stays as it is, but for one that was being sent
+/// when its replay was cancelled, and arrived. Says how many were written.
 pub(crate) async fn deliveries(
     writer: &mut Writer<'_>,
     rows: &[DeliveryRow],

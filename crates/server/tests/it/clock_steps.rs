@@ -18,12 +18,14 @@ async fn waits(acme: &Tenant) -> usize {
     page["data"].as_array().unwrap().len()
 }
 
-/// The positions of the tenant's log, which have no gap whatever the clock did.
+/// The positions of the tenant's log, which have no gap whatever the clock did. What is older than its
+/// retention is not there any more.
 async fn assert_log_is_whole(acme: &Tenant) {
     let page = acme.get("/api/v1/webhooks/events/log?after=0&limit=200").await.json();
     let rows = page["data"].as_array().unwrap();
     let positions: Vec<i64> = rows.iter().map(|row| row["position"].as_i64().unwrap()).collect();
-    assert_eq!(positions, (1..=i64::try_from(rows.len()).unwrap()).collect::<Vec<_>>());
+    assert!(!positions.is_empty());
+    assert!(positions.windows(2).all(|two| two[1] == two[0] + 1), "a gap in {positions:?}");
     let mut ids: Vec<&str> = rows.iter().map(|row| row["id"].as_str().unwrap()).collect();
     ids.sort_unstable();
     ids.dedup();

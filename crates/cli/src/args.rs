@@ -207,7 +207,6 @@ impl Command {
             | Self::Coverage { .. }
             | Self::Listen(_)
             | Self::Trigger(_)
-            | Self::Tail(_)
             | Self::Sign(_)
             | Self::Verify(_)
             | Self::Conformance(_)

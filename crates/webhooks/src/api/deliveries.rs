@@ -164,7 +164,7 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
     routes
         .list(
             Op::get("/api/v1/webhooks/deliveries", "listDeliveries", READ).summary(
-                "The tenant's deliveries, the newest first; a page may end early, see next_cursor",
+                "The tenant's deliveries, the newest events first; a page may end early, see next_cursor",
             ),
             list,
         )

@@ -164,7 +164,7 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
                 "listDeliveriesOfSubscription",
                 READ,
             )
-            .summary("A subscription's deliveries, the newest first"),
+            .summary("A subscription's deliveries, the newest events first"),
             list_deliveries,
         )
 }

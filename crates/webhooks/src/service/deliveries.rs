@@ -5,7 +5,8 @@ use tidings_db::{DbError, UnitOfWork};
 use tidings_events::WebhookEvent;
 use tidings_events::webhooks::WebhookDeliveryRetried;
 use tidings_kernel::{
-    AnyId, Change, DeliveryId, Entity, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
+    AnyId, Change, Cursor, DeliveryId, Entity, NodeId, Page, PageParams, TenantId, Timestamp, Uuid,
+    Version,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -56,9 +57,24 @@ pub struct NodeSeen {
     pub is_fenced: bool,
 }
 
+/// What is not dispatched yet, before the rows, and no more of both than a page holds. The next page
+/// begins behind the last row that is shown.
+fn first_page(mut pending: Vec<Delivery>, rows: Page<Delivery>, limit: i64) -> Page<Delivery> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    pending.truncate(limit);
+    let Page { mut data, mut next } = rows;
+    if pending.len() + data.len() > limit {
+        data.truncate(limit - pending.len());
+        let id = data.last().map_or(Uuid::max(), |row| row.id.uuid());
+        next = Some(Cursor { sort: 0, id });
+    }
+    pending.append(&mut data);
+    Page { data: pending, next }
+}
+
 impl Webhooks {
-    /// The tenant's deliveries, the newest first. On the first page, what is not dispatched yet
-    /// stands before them as pending.
+    /// The tenant's deliveries, the newest events first. On the first page, what is not dispatched yet
+    /// stands before them as pending, as far as the page has room.
     pub async fn list_deliveries(
         &self,
         tenant_id: TenantId,
@@ -76,8 +92,8 @@ impl Webhooks {
                 filter.fits_pending(delivery, *subject_id)
                     && rows.data.iter().all(|row| row.id != delivery.id)
             });
-            let before = pending.into_iter().map(|(delivery, _)| delivery);
-            rows.data = before.chain(std::mem::take(&mut rows.data)).collect();
+            let pending = pending.into_iter().map(|(delivery, _)| delivery).collect();
+            rows = first_page(pending, rows, page.limit);
         }
         Ok(rows)
     }
@@ -309,5 +325,55 @@ impl Repetition {
             event_id: self.delivery.event_id,
         };
         Change::new(self, event)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn delivery(number: u128) -> Delivery {
+        let at = Timestamp::from_micros(0);
+        Delivery {
+            id: DeliveryId::from_uuid(Uuid::from_u128(number)),
+            event_id: tidings_kernel::EventId::from_uuid(Uuid::nil()),
+            subscription_id: tidings_kernel::WebhookSubscriptionId::from_uuid(Uuid::nil()),
+            origin: "event".to_owned(),
+            event_name: "customer.created".to_owned(),
+            status: DeliveryStatus::Pending,
+            attempts: 0,
+            next_attempt_at: None,
+            last_status: None,
+            last_error: None,
+            reason: None,
+            created_at: at,
+            updated_at: at,
+            replay_id: None,
+        }
+    }
+
+    #[test]
+    fn a_first_page_holds_no_more_than_its_limit_and_the_next_leaves_out_no_row() {
+        for (pending, rows, more, shown, next) in [
+            (0, 2, None, 2, None),
+            (1, 2, None, 3, None),
+            (2, 2, None, 3, Some(9)),
+            (3, 2, None, 3, Some(u128::MAX)),
+            (9, 0, None, 3, None),
+            (9, 1, None, 3, Some(u128::MAX)),
+            (1, 2, Some(8), 3, Some(8)),
+            (0, 3, Some(7), 3, Some(7)),
+        ] {
+            let next_of_rows = more.map(|id| Cursor { sort: 0, id: Uuid::from_u128(id) });
+            let rows = Page {
+                data: (0..rows).map(|number| delivery(9 - number)).collect(),
+                next: next_of_rows,
+            };
+            let pending: Vec<Delivery> =
+                (0..pending).map(|number| delivery(100 - number)).collect();
+            let page = first_page(pending, rows, 3);
+            assert_eq!(page.data.len(), shown);
+            assert_eq!(page.next.map(|cursor| cursor.id.as_u128()), next);
+        }
     }
 }

@@ -69,7 +69,8 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
         }
         let found = {
             let mut session = engine.0.db.read_across_tenants().await?;
-            pointers::next(session.reader(), after, limits::SWEEP_ROWS_MAX).await?
+            let whose = (holder, !engine.0.db.is_shared());
+            pointers::next(session.reader(), after, whose, limits::SWEEP_ROWS_MAX).await?
         };
         let Some(last) = found.last() else { return Ok(taken) };
         after = (last.tenant_id, last.event_id);
@@ -93,18 +94,15 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
 }
 
 fn is_ours(engine: &Engine, pointer: &Pointer, holder: NodeId, own_too: bool) -> bool {
+    // Another node's pointer is read only where there can be no other node.
     let own = pointer.node_id == holder.uuid();
-    if own {
-        let grace_over = engine.0.db.now() >= pointer.created_at.after(OWN_GRACE);
-        if !own_too && !grace_over {
-            // It may be on its way; look again.
-            engine.0.overflowed.store(true, Ordering::Release);
-            return false;
-        }
-        return true;
+    let grace_over = engine.0.db.now() >= pointer.created_at.after(OWN_GRACE);
+    if own && !own_too && !grace_over {
+        // It may be on its way; look again.
+        engine.0.overflowed.store(true, Ordering::Release);
+        return false;
     }
-    // Another node's pointer is ours only where there can be no other node.
-    !engine.0.db.is_shared()
+    true
 }
 
 /// Matches again, minus the pairs that have a row already.

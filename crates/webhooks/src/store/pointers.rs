@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::{CustomName, EventName, EventType, Priority};
-use tidings_kernel::{EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId};
+use tidings_kernel::{EventId, NodeId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId};
 
 tidings_db::statements! {
     across query NEXT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
@@ -11,7 +11,7 @@ tidings_db::statements! {
         e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
-        WHERE (d.tenant_id, d.event_id) > ($1, $2) \
+        WHERE (d.tenant_id, d.event_id) > ($1, $2) AND (d.node_id = $4 OR $5) \
         ORDER BY d.tenant_id, d.event_id LIMIT $3";
     query OF_TENANT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
         e.name, e.priority, e.occurred_at, e.seq, p.body, \
@@ -65,13 +65,15 @@ impl FromRow for Pointer {
     }
 }
 
-/// The pointers that follow after one, in the order of their key.
+/// A node's pointers, or everybody's where there is only one, that follow after one in the order of
+/// their key.
 pub(crate) async fn next(
     mut reader: Reader<'_>,
     (tenant_id, event_id): (TenantId, EventId),
+    (node_id, everybody): (NodeId, bool),
     limit: i64,
 ) -> Result<Vec<Pointer>, DbError> {
-    reader.rows(&NEXT, args![tenant_id, event_id, limit]).await
+    reader.rows(&NEXT, args![tenant_id, event_id, limit, node_id, everybody]).await
 }
 
 /// A tenant's pointers, the newest first.

@@ -24,20 +24,24 @@ const STOPPED_FOR: Duration = Duration::from_millis(4_500);
 /// may arrive twice.
 const REPEATED_MAX: usize = 2 * 2 * 64;
 
-/// Makes customers at one node until told to stop; gives the ids that were accepted.
-async fn load(client: Client, stop: Arc<AtomicBool>, count: Arc<AtomicU32>) -> BTreeSet<String> {
-    let mut accepted = BTreeSet::new();
+/// Customers that were accepted, each with the instant at which it was asked for.
+type Accepted = Vec<(String, Instant)>;
+
+/// Makes customers at one node until told to stop.
+async fn load(client: Client, stop: Arc<AtomicBool>, count: Arc<AtomicU32>) -> Accepted {
+    let mut accepted = Accepted::new();
     while !stop.load(Ordering::Relaxed) {
         let number = count.fetch_add(1, Ordering::Relaxed);
         let body = json!({"email": format!("c{number}@example.com"), "first_name": "C",
             "last_name": number.to_string()});
+        let asked_at = Instant::now();
         let request = client.post("/api/v1/customers", &body);
         // A node that stands still answers nobody; its callers go away.
         let answer = tokio::time::timeout(Duration::from_secs(1), request).await;
         if let Ok(Ok(answer)) = answer
             && answer.status == StatusCode::CREATED
         {
-            accepted.insert(answer.text("/id"));
+            accepted.push((answer.text("/id"), asked_at));
         }
         tokio::time::sleep(Duration::from_millis(15)).await;
     }
@@ -104,7 +108,7 @@ async fn a_fleet(database: &str) {
     // has just accepted.
     let (late_url, late) = endpoint(true).await;
     subscribe(&on_a, &late_url).await;
-    let before = all_customers(&on_a).await;
+    let subscribed_at = Instant::now();
     let recalculate = format!("/api/v1/customers/segments/{}/recalculate", segment.text("/id"));
     let job = on_b.with_header("idempotency-key", "once").post(&recalculate, &json!({})).await;
     assert!(job.unwrap().status.is_success());
@@ -113,7 +117,8 @@ async fn a_fleet(database: &str) {
     signal(&c, "CONT");
     tokio::time::sleep(Duration::from_secs(3)).await;
     stop.store(true, Ordering::Relaxed);
-    let accepted: BTreeSet<String> = clients.join_all().await.into_iter().flatten().collect();
+    let asked: Accepted = clients.join_all().await.into_iter().flatten().collect();
+    let accepted: BTreeSet<String> = asked.iter().map(|(id, _)| id.clone()).collect();
 
     let existing = all_customers(&on_a).await;
     assert!(accepted.is_subset(&existing), "an accepted customer is gone");
@@ -125,7 +130,8 @@ async fn a_fleet(database: &str) {
         .await;
     }
     // Whoever subscribed at one node while another stood still gets what the other makes afterwards.
-    let after: BTreeSet<String> = existing.difference(&before).cloned().collect();
+    let after: BTreeSet<String> =
+        asked.into_iter().filter(|(_, at)| *at > subscribed_at).map(|(id, _)| id).collect();
     assert!(after.len() > 20, "only {} came after the subscription", after.len());
     until("deliveries to the late endpoint are missing", async || {
         after.is_subset(&customers(&late))

@@ -92,7 +92,9 @@ fn run(program: &str, folder: &Path, base: &str, key: &str, part: &Part) -> Resu
     Err(format!("{} ({}):\n{said}\n{errors}", part.name, output.status))
 }
 
-#[tokio::test]
+/// On more than one thread: while one waits for the other program, the other hears that the server has
+/// closed connections that nobody used.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_api_keeps_to_its_document_whatever_it_is_asked() {
     let Some(program) = given("TIDINGS_TEST_SCHEMATHESIS", "the API against its document") else {
         return;

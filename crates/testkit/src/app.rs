@@ -27,8 +27,6 @@ use crate::wire::Wire;
 const OPERATOR: &str = "operator-key-of-the-tests-0123456789";
 /// Where every test's clock starts: 2026-11-23T12:00:00Z.
 const START: Timestamp = Timestamp::from_micros(1_795_435_200_000_000);
-/// The stack of a story.
-const STORY_STACK_BYTES: usize = 16 * 1024 * 1024;
 /// The longest a test waits for what should come by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -118,24 +116,7 @@ type Story<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl TestApp {
     /// Runs a story on an engine; without PostgreSQL its half is passed over, aloud.
-    ///
-    /// It runs on a thread of its own: the future of a long story does not fit on a test's stack where
-    /// nothing is optimised.
-    pub fn run(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a> + Send) {
-        std::thread::scope(|scope| {
-            let told = std::thread::Builder::new()
-                .name(std::thread::current().name().unwrap_or("story").to_owned())
-                .stack_size(STORY_STACK_BYTES)
-                .spawn_scoped(scope, || Self::tell(engine, story))
-                .unwrap()
-                .join();
-            if let Err(panic) = told {
-                std::panic::resume_unwind(panic);
-            }
-        });
-    }
-
-    fn tell(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a>) {
+    pub fn run(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a>) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

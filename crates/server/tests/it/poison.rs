@@ -186,9 +186,13 @@ stories! {
             .receiver_with(json!({"events": ["custom.*"], "format": "cloudevents_binary",
                 "headers": {"X-Key": harmless}}))
             .await;
-        let event = json!({"event_type": "custom.poison", "event_data": {},
-            "metadata": {"x": "a\r\nwebhook-id: evil\u{0}"}});
-        let published = acme.post("/api/v1/webhooks/events", event).await;
+        let event = |metadata: &str| {
+            json!({"event_type": "custom.poison", "event_data": {}, "metadata": {"x": metadata}})
+        };
+        let path = "/api/v1/webhooks/events";
+        let refused = acme.post(path, event("a\r\nwebhook-id: evil")).await;
+        assert_eq!(refused.text("/errors/0/pointer"), "/metadata/x", "{}", refused.json());
+        let published = acme.post(path, event(harmless)).await;
         assert_eq!(published.status, StatusCode::ACCEPTED, "{}", published.json());
         app.settle().await;
         let arrival = &hook.verified()[0];

@@ -1,6 +1,41 @@
 //! How far one event has come towards one endpoint.
 
+use tidings_kernel::{DeliveryId, EventId, ReplayId, Timestamp, WebhookSubscriptionId};
+
 use crate::plan::NextStep;
+
+/// A delivery.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// The event.
+    pub event_id: EventId,
+    /// The subscription.
+    pub subscription_id: WebhookSubscriptionId,
+    /// `event`, `manual` or `replay`.
+    pub origin: String,
+    /// The event's type.
+    pub event_name: String,
+    /// How far it has come.
+    pub status: DeliveryStatus,
+    /// How often it was tried.
+    pub attempts: u32,
+    /// When it is tried next.
+    pub next_attempt_at: Option<Timestamp>,
+    /// The status of the last answer.
+    pub last_status: Option<u16>,
+    /// The class of the last failure.
+    pub last_error: Option<String>,
+    /// Why it was discarded.
+    pub reason: Option<String>,
+    /// When the event happened, or the repetition was asked for.
+    pub created_at: Timestamp,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// The replay that it belongs to.
+    pub replay_id: Option<ReplayId>,
+}
 
 /// The state of a delivery.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

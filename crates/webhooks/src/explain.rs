@@ -3,10 +3,9 @@
 use tidings_events::EventName;
 use tidings_kernel::{EventId, Timestamp};
 
-use crate::delivery::DeliveryStatus;
+use crate::delivery::{Delivery, DeliveryStatus};
 use crate::matching::Filters;
 use crate::payload_filter::{PayloadFilter, ReadBody};
-use crate::store::deliveries::Delivery;
 use crate::subscription::{DeliveryOrder, Subscription};
 
 /// What is known of the event.

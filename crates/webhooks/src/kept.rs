@@ -4,7 +4,6 @@
 use bytes::Bytes;
 use http::header::HeaderMap;
 use serde_json::{Map, Value};
-use tidings_egress::{Exchange, Reply};
 
 use crate::headers::is_reserved;
 
@@ -21,6 +20,16 @@ const HIDDEN: &str = "(hidden)";
 const SENSITIVE: &[&str] =
     &["auth", "cookie", "key", "password", "secret", "session", "signature", "token"];
 
+/// What an endpoint answered, or the beginning of it.
+#[derive(Debug)]
+pub(crate) struct Answer<'a> {
+    pub(crate) status: u16,
+    pub(crate) headers: &'a HeaderMap,
+    pub(crate) body: &'a Bytes,
+    /// Whether the body was longer.
+    pub(crate) is_cut: bool,
+}
+
 /// What is kept of one attempt beside its outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Kept {
@@ -35,29 +44,30 @@ pub(crate) struct Kept {
 }
 
 impl Kept {
-    /// What is kept of an exchange. The headers of the request are asked for only where it failed.
-    pub(crate) fn of(exchange: &Exchange, sent: impl FnOnce() -> HeaderMap) -> Self {
-        match &exchange.outcome {
-            Ok(reply) if (200..300).contains(&reply.status) => {
-                Self::body(reply, SUCCESS_BODY_BYTES_MAX)
+    /// What is kept of an attempt, with what was answered, if anything was. The headers of the request
+    /// are asked for only where it failed.
+    pub(crate) fn of(answer: Option<&Answer<'_>>, sent: impl FnOnce() -> HeaderMap) -> Self {
+        match answer {
+            Some(answer) if (200..300).contains(&answer.status) => {
+                Self::body(answer, SUCCESS_BODY_BYTES_MAX)
             }
-            Ok(reply) => Self {
+            Some(answer) => Self {
                 request_headers: Some(request_headers(&sent())),
-                response_headers: Some(response_headers(&reply.headers)),
-                ..Self::body(reply, usize::MAX)
+                response_headers: Some(response_headers(answer.headers)),
+                ..Self::body(answer, usize::MAX)
             },
-            Err(_) => Self { request_headers: Some(request_headers(&sent())), ..Self::default() },
+            None => Self { request_headers: Some(request_headers(&sent())), ..Self::default() },
         }
     }
 
     /// At most so much of a body. What is cut off is copied, so that the rest is let go.
-    fn body(reply: &Reply, bytes_max: usize) -> Self {
-        let whole = &reply.body;
+    fn body(answer: &Answer<'_>, bytes_max: usize) -> Self {
+        let whole = answer.body;
         let cut = whole.len() > bytes_max;
         let body = if cut { Bytes::copy_from_slice(&whole[..bytes_max]) } else { whole.clone() };
         Self {
             response_body: (!body.is_empty()).then_some(body),
-            response_truncated: cut || reply.body_truncated,
+            response_truncated: cut || answer.is_cut,
             ..Self::default()
         }
     }
@@ -100,7 +110,6 @@ fn as_json(headers: &HeaderMap, is_shown: impl Fn(&str) -> bool) -> String {
 mod tests {
     use http::HeaderValue;
     use http::header::HeaderName;
-    use tidings_egress::{Phases, SendError};
 
     use super::*;
 
@@ -113,15 +122,10 @@ mod tests {
         map
     }
 
-    fn replied(status: u16, body: &[u8]) -> Exchange {
-        let reply = Reply {
-            status,
-            headers: map(&[("server", "nginx"), ("set-cookie", "sid=1")]),
-            body: Bytes::copy_from_slice(body),
-            body_truncated: false,
-            body_error: false,
-        };
-        Exchange { outcome: Ok(reply), phases: Phases::default() }
+    fn kept(status: u16, body: &[u8], sent: impl FnOnce() -> HeaderMap) -> Kept {
+        let headers = map(&[("server", "nginx"), ("set-cookie", "sid=1")]);
+        let body = Bytes::copy_from_slice(body);
+        Kept::of(Some(&Answer { status, headers: &headers, body: &body, is_cut: false }), sent)
     }
 
     fn shown(text: &str) -> Value {
@@ -182,20 +186,19 @@ mod tests {
     fn a_success_leaves_little_and_a_failure_what_explains_it() {
         let sent = || map(&[("webhook-id", "evt_1")]);
         let never = || -> HeaderMap { panic!("nobody asks for the headers of a success") };
-        assert_eq!(Kept::of(&replied(204, b""), never), Kept::default());
-        let long = Kept::of(&replied(200, &[b'x'; 3_000]), never);
+        assert_eq!(kept(204, b"", never), Kept::default());
+        let long = kept(200, &[b'x'; 3_000], never);
         assert_eq!(long.response_body.unwrap().len(), SUCCESS_BODY_BYTES_MAX);
         assert!(long.response_truncated && long.response_headers.is_none());
 
-        let failed = Kept::of(&replied(500, &[b'x'; 3_000]), sent);
+        let failed = kept(500, &[b'x'; 3_000], sent);
         assert_eq!(failed.response_body.as_ref().unwrap().len(), 3_000);
         assert!(!failed.response_truncated);
         let headers = shown(failed.response_headers.as_deref().unwrap());
         assert_eq!((&headers["server"], &headers["set-cookie"]), (&"nginx".into(), &HIDDEN.into()));
         assert_eq!(shown(failed.request_headers.as_deref().unwrap())["webhook-id"], "evt_1");
 
-        let lost = Exchange { outcome: Err(SendError::Reset), phases: Phases::default() };
-        let lost = Kept::of(&lost, sent);
+        let lost = Kept::of(None, sent);
         assert!(lost.request_headers.is_some() && lost.response_headers.is_none());
     }
 }

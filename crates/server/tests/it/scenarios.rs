@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tidings_events::{EventType, Payload, PayloadVisitor, Visibility, data_schema};
 use tidings_testkit::{Emission, Receiver, Script, Tenant, TestApp, TestEngine};
 
+use crate::replays::ended;
+
 type Scenario<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 async fn step(acme: &Tenant, id: &str, status: &str) {
@@ -147,9 +149,8 @@ pub(crate) fn scenario<'a>(
             }
             E::WebhookReplayStarted => drop(replay(app, acme).await),
             E::WebhookReplayCompleted => {
-                replay(app, acme).await;
-                app.advance(Duration::from_secs(5)).await;
-                app.advance(Duration::from_secs(5)).await;
+                let (id, _hook) = replay(app, acme).await;
+                ended(app, acme, &json!({"id": id}), Duration::from_secs(5)).await;
             }
             E::WebhookReplayCancelled => {
                 let (id, _hook) = replay(app, acme).await;

@@ -15,8 +15,9 @@ use tidings_jobs::{
     enqueue,
 };
 use tidings_kernel::{Clock, CustomerId, IdSeed, Problem, Uuid};
-use tidings_testkit::{Answer, Script, StatementLog, Tenant, TestApp};
+use tidings_testkit::{Answer, StatementLog, Tenant, TestApp};
 
+use crate::delivery_tour::{deliveries, unplaced};
 use crate::privacy_tour::privacy;
 use crate::scenarios::scenario;
 
@@ -32,10 +33,10 @@ pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
     segments(app, &acme).await;
     custom_events(app, &acme).await;
     deliveries(app, &acme).await;
-    replays(app, &acme).await;
     keys(&acme).await;
     failures(app, &acme).await;
     forgotten(app, &acme).await;
+    unplaced(app, &acme).await;
     probes(app, log).await;
 }
 
@@ -181,121 +182,6 @@ async fn custom_events(app: &TestApp, acme: &Tenant) {
     app.settle().await;
     pages(acme, "/api/v1/webhooks/event-types").await;
     done(acme.get("/api/v1/webhooks/events")).await;
-}
-
-async fn deliveries(app: &TestApp, acme: &Tenant) {
-    let silent = json!({"events": ["customer.*"], "timeout_seconds": 1});
-    let silent = acme.receiver_with(silent).await;
-    let hook = acme.receiver(&["customer.*"]).await;
-    silent.then(Script::hang());
-    acme.customer("alan@example.com").await;
-    silent.wait_for(1).await;
-    // As long as one endpoint is silent, the event's pointer stands.
-    let pending = done(acme.get("/api/v1/webhooks/deliveries")).await;
-    app.app.runner.run_sequencer().await.unwrap();
-    for of in [&silent, &hook] {
-        let body = json!({"subscription_id": of.subscription_id, "after_position": 0,
-            "deliveries": "missing", "dry_run": true});
-        done(acme.post("/api/v1/webhooks/replays", body)).await;
-    }
-    app.settle().await;
-    app.advance(Duration::from_secs(10)).await;
-    let id = pending.text("/data/0/id");
-    done(acme.get(&format!("/api/v1/webhooks/deliveries/{id}"))).await;
-    pages(acme, "/api/v1/webhooks/deliveries").await;
-    pages(acme, "/api/v1/webhooks/deliveries?status=delivered&event_type=customer.created").await;
-    pages(acme, &format!("/api/v1/webhooks/deliveries/{id}/attempts")).await;
-    let of_hook = format!("/api/v1/webhooks/subscriptions/{}/deliveries", hook.subscription_id);
-    pages(acme, &of_hook).await;
-    for hook in [&silent, &hook] {
-        let path = format!("/api/v1/webhooks/subscriptions/{}/statistics", hook.subscription_id);
-        done(acme.get(&path)).await;
-    }
-    pages(acme, "/api/v1/webhooks/subscriptions").await;
-    let event = hook.arrivals()[0].id();
-    done(acme.get(&format!("/api/v1/webhooks/events/log/{event}"))).await;
-    done(acme.get("/api/v1/webhooks/events/log?after=0")).await;
-    done(acme.get("/api/v1/webhooks/events/log?after=0&event_type=customer.created")).await;
-    found_again(acme, &hook.subscription_id, &event).await;
-    in_order(app, acme).await;
-}
-
-/// Lists by each filter, search, explanations, charts, a stream.
-async fn found_again(acme: &Tenant, hook: &str, event: &str) {
-    let log = "/api/v1/webhooks/events/log";
-    let subject = done(acme.get(&format!("{log}/{event}"))).await.text("/event/subject/id");
-    let span = "occurred_after=2026-11-23T00:00:00Z&occurred_before=2026-12-30T00:00:00Z";
-    for filter in [
-        format!("subject_id={subject}"),
-        "subject_type=customer".to_owned(),
-        format!("subject_type=customer&subscription_id={hook}"),
-        "status=waiting,exhausted&subject_type=customer".to_owned(),
-        "error=timeout.head".to_owned(),
-        "http_status=200".to_owned(),
-        format!("event_id={event}"),
-        span.to_owned(),
-    ] {
-        pages(acme, &format!("/api/v1/webhooks/deliveries?{filter}")).await;
-    }
-    pages(acme, &format!("{log}?subject_id={subject}")).await;
-    pages(acme, &format!("{log}?subject_type=customer&{span}")).await;
-    for q in ["alan@example.com", event, subject.as_str(), "early"] {
-        done(acme.get(&format!("/api/v1/webhooks/events/search?q={q}"))).await;
-    }
-    pages(acme, &format!("{log}/{event}/explain")).await;
-    done(acme.get(&format!("{log}/{event}/explain?subscription_id={hook}"))).await;
-    let preview = format!("/api/v1/webhooks/subscriptions/{hook}/preview");
-    done(acme.post(&preview, json!({"events": ["*"]}))).await;
-    for query in ["", "?group_by=subscription", "?bucket=day&group_by=event_type"] {
-        done(acme.get(&format!("/api/v1/webhooks/statistics{query}"))).await;
-    }
-    let stream = "/api/v1/webhooks/events/stream?after=0";
-    let mut events = acme.client.events(stream).await.unwrap();
-    assert!(events.next().await.unwrap().is_some());
-}
-
-/// An endpoint that wants order, and an event that has to wait for the one before.
-async fn in_order(app: &TestApp, acme: &Tenant) {
-    let ordered = json!({"events": ["customer.*"], "ordering": "per_object"});
-    let ordered = acme.receiver_with(ordered).await;
-    ordered.then(Script::status(500));
-    let id = acme.customer("barbara@example.com").await;
-    done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"first_name": "B"}))).await;
-    app.settle().await;
-    let path = format!("/api/v1/webhooks/events/log?subject_id={id}");
-    let events = done(acme.get(&path)).await.json();
-    for event in events["data"].as_array().unwrap() {
-        let event = event["id"].as_str().unwrap();
-        let hook = &ordered.subscription_id;
-        let path = format!("/api/v1/webhooks/events/log/{event}/explain?subscription_id={hook}");
-        done(acme.get(&path)).await;
-    }
-}
-
-/// One replay that is cancelled half-way, and one that is completed.
-async fn replays(app: &TestApp, acme: &Tenant) {
-    let path = "/api/v1/webhooks/replays";
-    let filter = json!({"field": "/data/customer_id", "exists": true});
-    let body = json!({"events": ["customer.*"], "payload_filter": filter});
-    let (slow, fast) = (acme.receiver_with(body.clone()).await, acme.receiver_with(body).await);
-    let mut ids = Vec::new();
-    for (hook, rate) in [(&slow, 1), (&fast, 1_000)] {
-        let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
-            "rate_per_second": rate, "deliveries": "missing"});
-        ids.push(done(acme.post(path, body)).await.text("/id"));
-    }
-    app.settle().await;
-    for id in &ids {
-        done(acme.get(&format!("{path}/{id}"))).await;
-    }
-    pages(acme, path).await;
-    pages(acme, &format!("{path}?subscription_id={}", slow.subscription_id)).await;
-    done(acme.post(&format!("{path}/{}/cancel", ids[0]), json!({}))).await;
-    for _ in 0..3 {
-        app.advance(Duration::from_secs(2)).await;
-    }
-    let completed = done(acme.get(&format!("{path}/{}", ids[1]))).await;
-    assert_eq!(completed.text("/status"), "completed");
 }
 
 async fn keys(acme: &Tenant) {

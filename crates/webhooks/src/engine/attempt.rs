@@ -14,7 +14,7 @@ use super::Engine;
 use super::directory::Endpoint;
 use super::item::{Item, MANUAL};
 use super::settle::Settled;
-use crate::kept::Kept;
+use crate::kept::{Answer, Kept};
 use crate::plan::{Attempt, NextStep, Outcome, plan};
 use crate::store::deliveries;
 use crate::wire::{Outgoing, StoredEvent};
@@ -91,7 +91,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     } else {
         // The same event at the same instant makes the same request, so that nothing is copied for
         // what arrives.
-        Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers)
+        Kept::of(answer(&exchange).as_ref(), || outgoing(&endpoint, &item, started_at).headers)
     };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, random());
@@ -235,6 +235,16 @@ fn outgoing(endpoint: &Endpoint, item: &Item, now: Timestamp) -> Outgoing {
     let again = again.as_deref();
     let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body, again };
     endpoint.wire.outgoing(event, now)
+}
+
+fn answer(exchange: &Exchange) -> Option<Answer<'_>> {
+    let reply = exchange.outcome.as_ref().ok()?;
+    Some(Answer {
+        status: reply.status,
+        headers: &reply.headers,
+        body: &reply.body,
+        is_cut: reply.body_truncated,
+    })
 }
 
 fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {

@@ -78,7 +78,7 @@ impl JobHandler for EraseSubject {
         let webhooks = self.webhooks.clone();
         Box::pin(async move {
             let batch: EraseBatch = job.payload()?;
-            Ok(webhooks.erase_batch(work, batch).await?)
+            Ok(webhooks.erase_batch(work, batch, tidings_web::replace_replies).await?)
         })
     }
 }

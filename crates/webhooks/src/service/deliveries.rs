@@ -9,12 +9,13 @@ use tidings_kernel::{
     Version,
 };
 
+pub(crate) use crate::delivery::Delivery;
 use crate::delivery::DeliveryStatus;
 use crate::engine::{Directory, MANUAL, delivery_id};
 use crate::error::WebhookError;
 use crate::service::Webhooks;
 use crate::store::deliveries;
-pub(crate) use crate::store::deliveries::{AttemptRecord, Delivery};
+pub(crate) use crate::store::deliveries::AttemptRecord;
 pub(crate) use crate::store::delivery_list::DeliveryFilter;
 use crate::store::settle::DeliveryRow;
 use crate::store::{delivery_list, log, nodes, pointers, settle, stuck, subscriptions};

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use tidings_db::{DbError, Silent, UnitOfWork};
 use tidings_jobs::{NewJob, enqueue};
 use tidings_kernel::{ErasureId, EventId, Timestamp, Uuid, Version};
+use tidings_vault::Vault;
 
 use crate::erasure::{Erasure, Phase, names};
 use crate::retention::first_id_at;
@@ -15,6 +16,9 @@ use crate::store::purge;
 const EVENTS_MAX: i64 = 50;
 /// Payloads that one unit looks through.
 pub(super) const BODIES_MAX: i64 = 200;
+
+/// How many replies the door has replaced, and where it goes on, if there are more.
+type Replaced = Result<(usize, Option<String>), DbError>;
 
 /// The job that erases, one batch for each run.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -39,11 +43,13 @@ impl EraseBatch {
 }
 
 impl Webhooks {
-    /// Erases one batch, and has the next one done.
+    /// Erases one batch, and has the next one done. The replies that stand under idempotency keys are
+    /// the door's: it is told how to replace a batch of them.
     pub(crate) async fn erase_batch(
         &self,
         work: &mut UnitOfWork,
         batch: EraseBatch,
+        replace_replies: impl AsyncFnOnce(&mut UnitOfWork, &Vault, (&str, Timestamp), &str) -> Replaced,
     ) -> Result<(), DbError> {
         let (tenant_id, now) = (work.ctx().tenant_id, work.now());
         let found = erasures::find(&mut work.reader(), tenant_id, batch.erasure_id).await?;
@@ -51,7 +57,7 @@ impl Webhooks {
         let next = match erasure.phase {
             Phase::Own => own(work, &mut erasure).await?,
             Phase::Mentions => mentions(work, &mut erasure).await?,
-            Phase::Replies => self.replies(work, &mut erasure).await?,
+            Phase::Replies => self.replies(work, &mut erasure, replace_replies).await?,
             Phase::Cleaning | Phase::Completed => return Ok(()),
         };
         erasure.reach(next);
@@ -69,10 +75,10 @@ impl Webhooks {
         &self,
         work: &mut UnitOfWork,
         erasure: &mut Erasure,
+        replace_replies: impl AsyncFnOnce(&mut UnitOfWork, &Vault, (&str, Timestamp), &str) -> Replaced,
     ) -> Result<Option<String>, DbError> {
         let naming = (erasure.subject_text.as_str(), erasure.before_at);
-        let (replaced, next) =
-            tidings_web::replace_replies(work, &self.vault, naming, &erasure.reached).await?;
+        let (replaced, next) = replace_replies(work, &self.vault, naming, &erasure.reached).await?;
         erasure.counts.replies_replaced += count(replaced);
         Ok(next)
     }

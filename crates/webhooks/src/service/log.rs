@@ -2,9 +2,9 @@
 
 use tidings_kernel::{EventId, Page, PageParams, TenantId};
 
+use crate::delivery::Delivery;
 use crate::error::WebhookError;
 use crate::service::Webhooks;
-use crate::store::deliveries::Delivery;
 use crate::store::delivery_list::DeliveryFilter;
 use crate::store::log;
 pub(crate) use crate::store::log::{LogEntry, LogFilter};

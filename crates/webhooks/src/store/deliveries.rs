@@ -8,7 +8,7 @@ use tidings_kernel::{
     Version, WebhookSubscriptionId,
 };
 
-use crate::delivery::DeliveryStatus;
+use crate::delivery::{Delivery, DeliveryStatus};
 use crate::engine::Order;
 
 tidings_db::statements! {
@@ -46,39 +46,6 @@ tidings_db::statements! {
         WHERE next_attempt_at IS NOT NULL";
     across query COUNT_DUE = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
         WHERE next_attempt_at <= $1";
-}
-
-/// A delivery.
-#[derive(Debug, Clone)]
-pub struct Delivery {
-    /// Its id.
-    pub id: DeliveryId,
-    /// The event.
-    pub event_id: EventId,
-    /// The subscription.
-    pub subscription_id: WebhookSubscriptionId,
-    /// `event`, `manual` or `replay`.
-    pub origin: String,
-    /// The event's type.
-    pub event_name: String,
-    /// How far it has come.
-    pub status: DeliveryStatus,
-    /// How often it was tried.
-    pub attempts: u32,
-    /// When it is tried next.
-    pub next_attempt_at: Option<Timestamp>,
-    /// The status of the last answer.
-    pub last_status: Option<u16>,
-    /// The class of the last failure.
-    pub last_error: Option<String>,
-    /// Why it was discarded.
-    pub reason: Option<String>,
-    /// When the event happened, or the repetition was asked for.
-    pub created_at: Timestamp,
-    /// When it last changed.
-    pub updated_at: Timestamp,
-    /// The replay that it belongs to.
-    pub replay_id: Option<ReplayId>,
 }
 
 impl FromRow for Delivery {

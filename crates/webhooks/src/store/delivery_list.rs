@@ -5,9 +5,9 @@ use tidings_kernel::{
     AnyId, Cursor, DeliveryId, EventId, Page, PageParams, TenantId, Uuid, WebhookSubscriptionId,
 };
 
+use crate::delivery::Delivery;
 use crate::delivery::DeliveryStatus;
 use crate::log_filter::{IdRange, ROWS_LOOKED_AT_MAX, Span, TypeRange, by_millisecond};
-use crate::store::deliveries::Delivery;
 
 /// Events of one object whose deliveries one page looks for.
 const EVENTS_LOOKED_AT_MAX: i64 = 200;

@@ -73,10 +73,10 @@ where
             };
             if let Some(key) = key {
                 let stored = idempotency::store(work, &services.vault, &key, &rendered).await;
-                stored.map_err(|error| match error {
+                stored.map_err(|error| {
                     // Another node's call with this key holds its row, and has not committed.
-                    DbError::Locked => idempotency::in_progress(),
-                    error => error.into(),
+                    let is_held = matches!(error, DbError::Locked);
+                    if is_held { idempotency::in_progress() } else { error.into() }
                 })?;
             }
             Ok(rendered)

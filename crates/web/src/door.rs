@@ -44,14 +44,12 @@ pub(crate) async fn pass(
     let mut span = begin(&services, &registered.op, request.headers(), request_id);
     let place = (request_id, span.context());
     let answered = answer(&services, &registered, params, request, (place, &mut span));
-    let response = match tokio::time::timeout(limits::REQUEST_MAX, answered).await {
-        Ok(response) => response,
-        Err(_) => {
-            let problem = timed_out();
-            services.metrics.refused(problem.kind);
-            problem_response(&problem, request_id).map(Body::from)
-        }
-    };
+    let answered = tokio::time::timeout(limits::REQUEST_MAX, answered).await;
+    let response = answered.unwrap_or_else(|_| {
+        let problem = timed_out();
+        services.metrics.refused(problem.kind);
+        problem_response(&problem, request_id).map(Body::from)
+    });
     let status = response.status();
     span.set(Attribute::Status(status.as_u16()));
     if status.is_server_error() {

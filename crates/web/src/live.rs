@@ -29,7 +29,7 @@ pub struct Live<V> {
 /// The sending end of a live answer.
 #[derive(Debug)]
 pub struct Frames<V> {
-    frames: mpsc::Sender<Bytes>,
+    to_reader: mpsc::Sender<Bytes>,
     patience: Duration,
     view: std::marker::PhantomData<fn() -> V>,
 }
@@ -48,7 +48,7 @@ impl<V: Serialize> Live<V> {
     fn with_patience(patience: Duration) -> (Frames<V>, Self) {
         let (sender, receiver) = mpsc::channel(FRAMES_MAX);
         let view = std::marker::PhantomData;
-        (Frames { frames: sender, patience, view }, Self { frames: receiver, view })
+        (Frames { to_reader: sender, patience, view }, Self { frames: receiver, view })
     }
 
     pub(crate) fn into_response(self, request_id: RequestId) -> Response<Body> {
@@ -96,11 +96,11 @@ impl<V: Serialize> Frames<V> {
 
     /// Waits until the caller has gone.
     pub async fn gone(&self) {
-        self.frames.closed().await;
+        self.to_reader.closed().await;
     }
 
     async fn push(&self, frame: Bytes) -> Result<(), Unread> {
-        let sent = tokio::time::timeout(self.patience, self.frames.send(frame)).await;
+        let sent = tokio::time::timeout(self.patience, self.to_reader.send(frame)).await;
         sent.map_err(|_| Unread)?.map_err(|_| Unread)
     }
 }

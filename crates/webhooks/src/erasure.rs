@@ -136,13 +136,10 @@ impl Erasure {
 
     /// The same, further on in its phase, or in the next one where this was the last of it.
     pub(crate) fn reach(&mut self, next: Option<String>) {
-        match next {
-            Some(reached) => self.reached = reached,
-            None => {
-                self.phase = self.phase.next();
-                self.reached = String::new();
-            }
+        if next.is_none() {
+            self.phase = self.phase.next();
         }
+        self.reached = next.unwrap_or_default();
     }
 
     /// Writes the receipt. Nothing where the rows are not gone yet, or it was written before.

@@ -187,16 +187,15 @@ fn still_open(
             let reason = format!("it is sent as soon as there is room, after {tries}");
             Explained::new(Verdict::Due, due_at, reason)
         }
-        (Some(at), 0) => match subscription.rate_per_second {
-            Some(rate) => {
+        (Some(at), 0) => {
+            if let Some(rate) = subscription.rate_per_second {
                 let reason = format!("the endpoint takes {rate} deliveries a second at most");
                 Explained::new(Verdict::HeldByRate, Some(at), reason)
-            }
-            None => {
+            } else {
                 let reason = "the endpoint is left alone for a while after failures";
                 Explained::new(Verdict::LeftAlone, Some(at), reason)
             }
-        },
+        }
         (Some(at), made) => {
             let reason = format!(
                 "{tries} of {} failed, the last with {}; attempt {} follows",

@@ -13,6 +13,7 @@ use crate::service::Webhooks;
 
 /// How long what is kept, in days.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those in the API, with their unit")]
 pub(crate) struct RetentionView {
     /// Payloads, after the last delivery of their event has ended, or after the event where it had
     /// none.

@@ -211,7 +211,9 @@ async fn chart(
         Problem::invalid(vec![FieldError::new("?from", "too_many", message)])
     })?;
     let mut sum = Hour::default();
-    points.iter().for_each(|point| sum.add(&point.sum));
+    for point in &points {
+        sum.add(&point.sum);
+    }
     let total = Point { key: String::new(), from: wanted.from, sum };
     Ok(Answer::new(ChartView {
         from: wanted.from,

@@ -8,6 +8,7 @@ use crate::retention::Days;
 /// Changes how long what is kept, in days.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[expect(clippy::struct_field_names, reason = "the names are those in the API, with their unit")]
 pub(crate) struct UpdateRetention {
     /// Payloads, after the last delivery of their event has ended, or after the event where it had
     /// none: 1 to 365; 30 unless set.

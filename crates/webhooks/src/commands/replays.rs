@@ -104,7 +104,7 @@ mod tests {
 
     use super::*;
 
-    fn faults(fields: Value) -> Vec<(String, String)> {
+    fn faults(fields: &Value) -> Vec<(String, String)> {
         let mut body = json!({"subscription_id": "whs_01h455vb4pex5vsknk084sn02q"});
         body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
         let input: CreateReplay = serde_json::from_value(body).unwrap();
@@ -144,7 +144,7 @@ mod tests {
         ] {
             let wanted: Vec<(String, String)> =
                 wanted.into_iter().map(|(at, code)| (at.to_owned(), code.to_owned())).collect();
-            assert_eq!(faults(fields.clone()), wanted, "{fields}");
+            assert_eq!(faults(&fields), wanted, "{fields}");
         }
     }
 }

@@ -257,9 +257,10 @@ impl Webhooks {
         own: Option<NodeId>,
     ) -> Result<Vec<StuckEndpoint>, DbError> {
         // Where only one process can open the database, it says nowhere that it lives.
-        let alive_from = match self.db.is_shared() {
-            true => self.db.lease_now().await?,
-            false => Timestamp::from_micros(0),
+        let alive_from = if self.db.is_shared() {
+            self.db.lease_now().await?
+        } else {
+            Timestamp::from_micros(0)
         };
         let mut session = self.db.read_across_tenants().await?;
         stuck::endpoints(session.reader(), before, self.db.now(), (alive_from, own)).await

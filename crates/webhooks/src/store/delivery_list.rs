@@ -161,12 +161,15 @@ fn last_of(range: IdRange) -> Uuid {
     IdRange::of_event(range.high).high
 }
 
+/// Events, with the range of the ids of their deliveries.
+type Group = (IdRange, Vec<EventId>);
+
 /// The deliveries of some events, in groups; `rest` is where the events go on that are not among
 /// them.
 async fn of_events(
     reader: &mut Reader<'_>,
     (tenant_id, filter): (TenantId, &DeliveryFilter),
-    (range, groups, rest): (IdRange, Vec<(IdRange, Vec<EventId>)>, Option<Uuid>),
+    (range, groups, rest): (IdRange, Vec<Group>, Option<Uuid>),
     limit: i64,
 ) -> Result<Page<Delivery>, DbError> {
     let mut rows: Vec<Delivery> = Vec::new();

@@ -36,7 +36,7 @@ async fn ask(
     };
     let mut path = "/api/v1/operator/diagnosis".to_owned();
     if let Some(seconds) = older_than {
-        path.push_str(&format!("?older_than_seconds={seconds}"));
+        path = format!("{path}?older_than_seconds={seconds}");
     }
     let answer = Client::new(server).with_key(key.clone()).get(&path).await?;
     if answer.status.is_success() {

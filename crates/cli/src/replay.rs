@@ -33,6 +33,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(300);
 /// Sends past events once more.
 #[derive(Debug, ClapArgs)]
 #[command(after_help = EXAMPLES)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of the command line")]
 pub(crate) struct ReplayArgs {
     /// The subscription that gets them; may be left out where only one is active.
     #[arg(long, value_name = "whs_…")]
@@ -188,7 +189,7 @@ fn said(replay: &Value) -> String {
         [("under_way", "under way"), ("cancelled", "cancelled"), ("skipped", "no longer kept")]
     {
         if count(name) > 0 {
-            line.push_str(&format!(", {} {what}", count(name)));
+            line = format!("{line}, {} {what}", count(name));
         }
     }
     line
@@ -202,13 +203,13 @@ fn estimate(counted: &Value, subscription: &str) -> String {
     if let Some((first, last)) =
         counted["first_position"].as_i64().zip(counted["last_position"].as_i64())
     {
-        text.push_str(&format!(", from position {first} to {last}"));
+        text = format!("{text}, from position {first} to {last}");
     }
     if count("skipped") > 0 {
-        text.push_str(&format!("; {} more are no longer kept", count("skipped")));
+        text = format!("{text}; {} more are no longer kept", count("skipped"));
     }
     for (name, count) in counted["event_types"].as_object().into_iter().flatten() {
-        text.push_str(&format!("\n  {count:>8}  {name}"));
+        text = format!("{text}\n  {count:>8}  {name}");
     }
     text
 }

@@ -79,7 +79,7 @@ pub(crate) fn refusal(answer: &Answer) -> String {
     // One alone stands in the sentence already.
     for fault in faults.iter().filter(|_| faults.len() > 1) {
         let word = |name: &str| fault[name].as_str().unwrap_or_default();
-        text.push_str(&format!("\n  {}: {}", word("pointer"), word("message")));
+        text = format!("{text}\n  {}: {}", word("pointer"), word("message"));
     }
     let advice = match status {
         401 => "\n  give --api-key or TIDINGS_API_KEY a key of the tenant",

@@ -75,7 +75,7 @@ struct Waiting {
     looked_up: Gauge,
     pointers: Gauge,
     pointers_age: Gauge,
-    waiting: Gauge,
+    deliveries: Gauge,
     due: Gauge,
     due_age: Gauge,
     unplaced: Gauge,
@@ -195,7 +195,7 @@ impl Waiting {
             &self.looked_up,
         );
         gauge("events_undispatched", "Events that are not fanned out yet", &self.pointers);
-        gauge("deliveries_waiting", "Deliveries with a next attempt", &self.waiting);
+        gauge("deliveries_waiting", "Deliveries with a next attempt", &self.deliveries);
         gauge("deliveries_due", "Deliveries whose next attempt is due", &self.due);
         gauge(
             "events_unplaced",
@@ -230,7 +230,7 @@ impl Waiting {
         let age = |since: Option<Timestamp>| since.map_or(0, |since| seconds(now.since(since)));
         self.pointers.set(backlog.pointers);
         self.pointers_age.set(age(backlog.oldest_pointer));
-        self.waiting.set(backlog.waiting);
+        self.deliveries.set(backlog.waiting);
         self.due.set(backlog.due);
         self.due_age.set(age(backlog.due_since));
         self.unplaced.set(lag.unplaced);

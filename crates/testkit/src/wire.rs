@@ -50,6 +50,7 @@ impl Wire {
         let armed = Armed::default();
         let (whole, watched) = watch::channel(true);
         let seen = Arc::clone(&armed);
+        #[expect(clippy::disallowed_methods, reason = "it ends with the wire")]
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, armed) = (server.clone(), Arc::clone(&seen));

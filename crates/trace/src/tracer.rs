@@ -189,14 +189,14 @@ mod tests {
         Tracer::new(Arc::new(SystemClock), Ratio::new(ratio).unwrap())
     }
 
-    fn caller(trace_id: u128, sampled: bool) -> Option<TraceContext> {
-        Some(TraceContext { trace_id, span_id: 9, sampled })
+    fn caller(trace_id: u128, sampled: bool) -> TraceContext {
+        TraceContext { trace_id, span_id: 9, sampled }
     }
 
     #[test]
     fn a_step_is_a_child_of_its_parent_and_ends_with_its_drop() {
         let (tracer, mut ended) = tracer(1.0);
-        let first = tracer.enter(SpanKind::Server, caller(7, true), || "first".into());
+        let first = tracer.enter(SpanKind::Server, Some(caller(7, true)), || "first".into());
         let mut second = tracer.step(SpanKind::Internal, first.context(), "second");
         second.set(Attribute::Attempt(1));
         second.fail("refused");
@@ -223,7 +223,8 @@ mod tests {
             (0.5, 1, false, false),
         ] {
             let (tracer, _ended) = tracer(ratio);
-            let span = tracer.enter(SpanKind::Server, caller(trace_id, sampled), || "x".into());
+            let span =
+                tracer.enter(SpanKind::Server, Some(caller(trace_id, sampled)), || "x".into());
             assert_eq!(span.is_recorded(), recorded, "{ratio} {trace_id} {sampled}");
         }
         for ratio in [-0.1, 1.1, f64::NAN, f64::INFINITY] {

@@ -45,7 +45,7 @@ impl Scene {
     }
 
     fn distinct(&self) -> usize {
-        self.hook.verified().iter().map(|arrival| arrival.id()).collect::<BTreeSet<_>>().len()
+        self.hook.verified().iter().map(tidings_testkit::Arrival::id).collect::<BTreeSet<_>>().len()
     }
 }
 

@@ -56,13 +56,13 @@ pub(super) fn idempotency_key(input: &[u8]) {
     }
 }
 
-/// A version is a number, and says the same in quotes.
+/// A version is a number, and says the same in quotes; a star is any version.
 pub(super) fn if_match(input: &[u8]) {
     let Ok(value) = HeaderValue::from_bytes(input) else { return };
     let read = |value| parsers::if_match(&HeaderMap::from_iter([(IF_MATCH, value)]));
     match read(value) {
-        Ok(version) => {
-            let version = version.unwrap();
+        Ok(None) => assert_eq!(input.trim_ascii(), b"*"),
+        Ok(Some(version)) => {
             let quoted = HeaderValue::from_str(&format!("\"{version}\"")).unwrap();
             assert_eq!(read(quoted), Ok(Some(version)));
         }

@@ -104,7 +104,7 @@ fn loops(facts: &Facts, findings: &mut Vec<Finding>) {
                 "loop_late",
                 format!("the loop {} has not gone round for {} s", beat.name, beat.age.as_secs()),
             )
-            .about(beat.name)
+            .about(&beat.name)
             .since(facts.now.before(beat.age))
             .because(format!("it waits for {}", beat.waits_for))
             .do_this("look at the log and the database; after a minute the process ends by itself"),
@@ -140,7 +140,7 @@ fn nodes(facts: &Facts, findings: &mut Vec<Finding>) {
     for (name, until) in &facts.unheld_leases {
         findings.push(
             Finding::problem("lease_unheld", format!("nobody does the work of {name}"))
-                .about(name)
+                .about(&name)
                 .since(*until)
                 .because("the node that did it is gone, and no living one has taken its place")
                 .do_this("look at the logs of the living nodes; restart one of them"),
@@ -151,7 +151,7 @@ fn nodes(facts: &Facts, findings: &mut Vec<Finding>) {
         if !is_fenced && silent && facts.engine_name == "postgres" {
             findings.push(
                 Finding::problem("node_silent", format!("{name} is silent and not fenced"))
-                    .about(name)
+                    .about(&name)
                     .since(*alive_until)
                     .because("the other nodes should have fenced it after three seconds")
                     .do_this("look at the logs of the living nodes: their heartbeats may fail"),
@@ -203,7 +203,7 @@ fn sequencer(facts: &Facts, findings: &mut Vec<Finding>) {
     for (name, behind) in facts.lag.reactions.iter().filter(|(_, behind)| *behind > BEHIND_MAX) {
         findings.push(
             Finding::problem("reaction_behind", format!("{name} has not seen {behind} events"))
-                .about(name)
+                .about(&name)
                 .because("it is slower than events come, or fails")
                 .do_this("look at the log for `reactions could not run`"),
         );
@@ -256,7 +256,7 @@ fn parked(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(
             Finding::problem(code, what)
                 .about(&parked.name)
-                .of_tenant(parked.tenant_id)
+                .of_tenant(&parked.tenant_id)
                 .since(parked.since)
                 .because(why)
                 .do_this(action),

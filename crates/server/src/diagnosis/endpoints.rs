@@ -20,8 +20,8 @@ pub(super) fn endpoint(stuck: &StuckEndpoint, facts: &Facts) -> Finding {
         _ => Finding::notice(code, what),
     };
     finding
-        .about(stuck.subscription_id)
-        .of_tenant(stuck.tenant_id)
+        .about(&stuck.subscription_id)
+        .of_tenant(&stuck.tenant_id)
         .since(stuck.oldest_at)
         .because(why)
         .do_this(action)

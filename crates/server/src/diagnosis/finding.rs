@@ -54,11 +54,11 @@ impl Finding {
         Self { severity: Severity::Notice, ..Self::problem(code, what) }
     }
 
-    pub(super) fn about(self, subject: impl ToString) -> Self {
+    pub(super) fn about(self, subject: &impl ToString) -> Self {
         Self { subject: Some(subject.to_string()), ..self }
     }
 
-    pub(super) fn of_tenant(self, tenant: impl ToString) -> Self {
+    pub(super) fn of_tenant(self, tenant: &impl ToString) -> Self {
         Self { tenant_id: Some(tenant.to_string()), ..self }
     }
 

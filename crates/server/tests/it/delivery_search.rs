@@ -30,7 +30,7 @@ async fn history(app: &TestApp, acme: &Tenant) -> (String, String, [Receiver; 2]
     let bad = acme.receiver(&["customer.created"]).await;
     bad.always(Script::status(500));
     let ada = acme.customer("ada@example.com").await;
-    app.clock.advance(std::time::Duration::from_secs(60));
+    app.clock.advance(std::time::Duration::from_mins(1));
     let grace = acme.customer("grace@example.com").await;
     acme.patch(&format!("/api/v1/customers/{ada}"), json!({"tier": "premium"})).await;
     app.settle().await;

@@ -45,7 +45,7 @@ stories! {
                 {"field": "/data/email", "prefix": "grace@"}]}})).await;
         let paused = subscribed(&acme, json!({"events": ["*"], "is_active": false})).await;
         let deleted = acme.receiver(&["customer.created"]).await;
-        app.clock.advance(Duration::from_secs(60));
+        app.clock.advance(Duration::from_mins(1));
         acme.patch(&path(&deleted), json!({"is_active": false})).await;
         acme.customer("ada@example.com").await;
         app.settle().await;

@@ -92,7 +92,7 @@ stories! {
         hook.always(Script::status(200));
         app.advance(Duration::from_millis(1_010)).await;
         let first = hook.arrivals()[10].id();
-        let tried: Vec<String> = hook.arrivals()[..10].iter().map(|a| a.id()).collect();
+        let tried: Vec<String> = hook.arrivals()[..10].iter().map(tidings_testkit::Arrival::id).collect();
         assert!(tried.contains(&first), "the probe is a retry");
         pass(app, Duration::from_secs(5), 3).await;
         let delivered = acme.get("/api/v1/webhooks/deliveries?status=delivered").await.json();

@@ -196,7 +196,7 @@ async fn a_head_that_drips_has_ten_seconds_as_well() {
 async fn who_never_reads_the_answer_is_cut_off() {
     let listener = Listener::start().await;
     let ask = b"GET /large HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
-    for (wait, whole) in [(Duration::from_secs(1), true), (Duration::from_secs(60), false)] {
+    for (wait, whole) in [(Duration::from_secs(1), true), (Duration::from_mins(1), false)] {
         let mut stream = listener.connect().await;
         stream.write_all(ask).await.unwrap();
         tokio::time::sleep(wait).await;

@@ -29,7 +29,8 @@ async fn missing(acme: &Tenant, hook: &Receiver, event_type: &str) -> Vec<String
     let positions: Vec<i64> = rows.iter().map(|row| row["position"].as_i64().unwrap()).collect();
     let gapless: Vec<i64> = (1..).take(rows.len()).collect();
     assert_eq!(positions, gapless, "the log itself has no gap");
-    let arrived: BTreeSet<String> = hook.verified().iter().map(|arrival| arrival.id()).collect();
+    let arrived: BTreeSet<String> =
+        hook.verified().iter().map(tidings_testkit::Arrival::id).collect();
     rows.iter()
         .filter(|row| row["type"] == event_type)
         .map(|row| row["id"].as_str().unwrap().to_owned())

@@ -50,6 +50,7 @@ impl Collector {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let router = Router::new().route("/v1/traces", post(take)).with_state(self.clone());
+        #[expect(clippy::disallowed_methods, reason = "it ends with the test's runtime")]
         drop(tokio::spawn(async move { axum::serve(listener, router).await }));
         format!("http://{address}")
     }
@@ -75,7 +76,7 @@ fn text(span: &Span, key: &str) -> String {
 }
 
 /// Runs a story on both engines, with a collector.
-fn traced((ratio, to_receivers): (f64, bool), story: impl AsyncFn(&TestApp, &Collector)) {
+fn traced((ratio, to_receivers): (f64, bool), story: &impl AsyncFn(&TestApp, &Collector)) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     for engine in [TestEngine::Sqlite, TestEngine::Postgres] {
@@ -93,7 +94,7 @@ const CALLER: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
 const CALLERS_TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
 /// What a trace must not hold, though all of it goes through the program.
@@ -101,7 +102,7 @@ const UNSPEAKABLE: [&str; 5] = ["ada@example.com", "Lovelace", "whsec_", "token=
 
 #[test]
 fn a_customers_creation_is_one_trace_up_to_the_written_outcome() {
-    traced((1.0, false), async |app, collector| {
+    traced((1.0, false), &async |app, collector| {
         let acme = app.tenant("acme").await;
         let hook = acme.receiver(&["customer.created"]).await;
         let caller = acme.client.with_header("traceparent", CALLER);
@@ -159,7 +160,7 @@ fn a_customers_creation_is_one_trace_up_to_the_written_outcome() {
 
 #[test]
 fn a_retry_begins_a_trace_of_its_own_and_receivers_are_told_where_the_operator_asks() {
-    traced((1.0, true), async |app, collector| {
+    traced((1.0, true), &async |app, collector| {
         let acme = app.tenant("acme").await;
         let hook = acme.receiver(&["customer.created"]).await;
         hook.then(Script::status(500));
@@ -187,7 +188,7 @@ fn a_retry_begins_a_trace_of_its_own_and_receivers_are_told_where_the_operator_a
 #[test]
 fn a_caller_can_ask_not_to_be_recorded_and_the_ratio_can_be_nothing() {
     for (ratio, caller) in [(1.0, "-00"), (0.0, "-01")] {
-        traced((ratio, true), async |app, collector| {
+        traced((ratio, true), &async |app, collector| {
             let acme = app.tenant("acme").await;
             let hook = acme.receiver(&["customer.created"]).await;
             collector.0.spans.lock().unwrap().clear();
@@ -207,7 +208,7 @@ fn a_caller_can_ask_not_to_be_recorded_and_the_ratio_can_be_nothing() {
 
 #[test]
 fn a_collector_that_refuses_costs_spans_and_nothing_else() {
-    traced((1.0, false), async |app, collector| {
+    traced((1.0, false), &async |app, collector| {
         *collector.0.refuses.lock().unwrap() = true;
         let acme = app.tenant("acme").await;
         let hook = acme.receiver(&["customer.created"]).await;

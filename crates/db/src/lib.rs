@@ -32,6 +32,7 @@ mod value;
 
 #[doc(hidden)]
 pub use conn::Observer;
+pub use engine::simulated::{Crossing, Fate, Question, Road, SimulatedDatabase};
 pub use engine::sqlite::{Lane, WriterMode};
 pub use error::DbError;
 pub use migrate::migrations;

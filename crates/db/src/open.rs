@@ -12,6 +12,7 @@ use tidings_kernel::{
 
 use crate::conn::{Conn, Link, Observer};
 use crate::engine::postgres::Postgres;
+use crate::engine::simulated::{Road, Simulated, SimulatedDatabase};
 use crate::engine::sqlite::Sqlite;
 use crate::shared::{self, SharedQueue};
 use crate::{DbError, WriterMode, args};
@@ -23,7 +24,7 @@ pub trait CommitSink: Send + Sync {
 }
 
 /// Where a database lies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub enum Location {
     /// A file, made where it does not exist.
     Sqlite(PathBuf),
@@ -34,6 +35,28 @@ pub enum Location {
         /// The size of the pool.
         connections: usize,
     },
+    /// In memory, shared by the nodes of a simulation.
+    Simulated {
+        /// The database.
+        database: SimulatedDatabase,
+        /// The way to it.
+        road: Arc<dyn Road>,
+    },
+}
+
+impl std::fmt::Debug for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
+            // The URL may hold a password.
+            Self::Postgres { connections, .. } => {
+                f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
+            }
+            Self::Simulated { database, .. } => {
+                f.debug_struct("Simulated").field("database", database).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// Whose clock leases follow.
@@ -71,6 +94,7 @@ impl std::fmt::Debug for Options {
 pub(crate) enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
+    Simulated(Simulated),
 }
 
 pub(crate) struct Inner {
@@ -99,6 +123,7 @@ impl std::fmt::Debug for Db {
         f.write_str(match &self.0.engine {
             Engine::Sqlite(_) => "Db(sqlite)",
             Engine::Postgres(_) => "Db(postgres)",
+            Engine::Simulated(_) => "Db(simulated)",
         })
     }
 }
@@ -118,9 +143,12 @@ impl Db {
             Location::Postgres { url, connections } => {
                 Engine::Postgres(Postgres::open(&url, connections, writer).await?)
             }
+            Location::Simulated { database, road } => {
+                Engine::Simulated(Simulated::new(database, road))
+            }
         };
         let (shared, queue) = match &engine {
-            Engine::Sqlite(_) => (None, None),
+            Engine::Sqlite(_) | Engine::Simulated(_) => (None, None),
             Engine::Postgres(_) => {
                 let (shared, queue) = SharedQueue::new();
                 (Some(shared), Some(queue))
@@ -146,7 +174,10 @@ impl Db {
 
     /// Whether many processes may share this database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0.engine, Engine::Postgres(_))
+        match self.0.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) | Engine::Simulated(_) => true,
+        }
     }
 
     /// What the engine is called.
@@ -154,6 +185,7 @@ impl Db {
         match &self.0.engine {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
+            Engine::Simulated(_) => "simulated",
         }
     }
 
@@ -161,7 +193,7 @@ impl Db {
     pub fn file(&self) -> Option<&std::path::Path> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => Some(sqlite.path()),
-            Engine::Postgres(_) => None,
+            Engine::Postgres(_) | Engine::Simulated(_) => None,
         }
     }
 

@@ -1,4 +1,5 @@
-//! The two engines.
+//! The two engines, and the database of simulations.
 
 pub(crate) mod postgres;
+pub(crate) mod simulated;
 pub(crate) mod sqlite;

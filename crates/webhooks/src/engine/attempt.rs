@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use rand::RngCore;
 use tidings_egress::{Exchange, Reply, retry_after};
-use tidings_kernel::Timestamp;
+use tidings_kernel::{DeliveryId, Timestamp};
+use tidings_vault::sha256;
 
 use super::Engine;
 use super::directory::Endpoint;
@@ -60,7 +60,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     let outcome = outcome(&exchange, now);
     let (response_headers, response_body) = kept(&exchange);
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
-    let next = plan(endpoint.retry_policy, attempt, now, random());
+    let next = plan(endpoint.retry_policy, attempt, now, spread(item.delivery_id, number));
     engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
     let took = exchange.phases.total;
     Some(Made { item, number, started_at, took, outcome, next, response_headers, response_body })
@@ -133,7 +133,10 @@ fn kept(exchange: &Exchange) -> (Option<String>, Option<Bytes>) {
     (serde_json::to_string(&kept).ok(), (!body.is_empty()).then(|| body.clone()))
 }
 
-#[expect(clippy::disallowed_methods, reason = "jitter spreads load; it is part of no result")]
-fn random() -> u64 {
-    rand::rng().next_u64()
+/// A number that is spread evenly over attempts, and the same for whoever makes the same one.
+fn spread(id: DeliveryId, number: u32) -> u64 {
+    let mut text = [0_u8; 20];
+    text[..16].copy_from_slice(id.uuid().as_bytes());
+    text[16..].copy_from_slice(&number.to_le_bytes());
+    sha256(&text).iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

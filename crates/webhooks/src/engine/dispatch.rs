@@ -27,9 +27,10 @@ pub(super) async fn run(
     loop {
         pulse.beat();
         let received = tokio::select! {
+            biased;
+            () = engine.0.tasks.shutdown().cancelled() => return,
             received = inbox.recv_many(&mut batch, limits::SETTLE_BATCH_MAX) => received,
             () = tokio::time::sleep(Duration::from_secs(10)) => continue,
-            () = engine.0.tasks.shutdown().cancelled() => return,
         };
         if received == 0 {
             return;

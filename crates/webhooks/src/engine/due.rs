@@ -40,8 +40,9 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             }
         };
         tokio::select! {
-            () = engine.0.bus.wait(Topic::Dispatch, due) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = engine.0.bus.wait(Topic::Dispatch, due) => {}
         }
     }
 }

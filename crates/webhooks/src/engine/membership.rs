@@ -7,11 +7,12 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidings_bus::{Pulse, Topic};
 use tidings_db::{Db, DbError, Silent, work};
 use tidings_kernel::{Ctx, NodeId, TenantId, Uuid, limits};
+use tokio::time::Instant;
 
 use super::Engine;
 use crate::store::nodes;
@@ -105,8 +106,9 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
             Err(error) => tracing::warn!(%error, "no heartbeat"),
         }
         tokio::select! {
-            () = tokio::time::sleep(limits::HEARTBEAT_EVERY) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = tokio::time::sleep(limits::HEARTBEAT_EVERY) => {}
         }
     }
 }

@@ -45,8 +45,9 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(CATCH_UP) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = tokio::time::sleep(CATCH_UP) => {}
         }
     }
 }

@@ -84,6 +84,7 @@ pub(super) async fn run(
     loop {
         pulse.beat();
         let count = tokio::select! {
+            biased;
             count = outcomes.recv_many(&mut received, limits::SETTLE_BATCH_MAX) => count,
             () = tokio::time::sleep(Duration::from_secs(10)) => continue,
         };

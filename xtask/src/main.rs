@@ -13,6 +13,7 @@ mod interrupts;
 mod machine;
 mod postgres;
 mod server;
+mod simulate;
 mod test;
 mod tidy;
 mod verifier;
@@ -27,6 +28,7 @@ usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
   crash [--rounds N]               kill the binary under load, on both engines; 200 times
+  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 1,000 seeds
   postgres                         keep a throw-away PostgreSQL running until Ctrl-C
   gen [--check]                    write, or compare, the files derived from the program
   tidy                             check what the compiler and clippy cannot
@@ -50,6 +52,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     match command.as_str() {
         "test" => test::run(rest),
         "crash" => crash::run(rest),
+        "simulate" => simulate::run(rest),
         "postgres" => postgres::run(),
         "gen" => generate::run(rest),
         "tidy" => Ok(tidy::run()),

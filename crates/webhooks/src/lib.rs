@@ -49,6 +49,7 @@ mod wire;
 
 pub use api::routes;
 pub use engine::{Engine, EngineMetrics, EngineParts};
+pub use commands::{CreateSubscription, UpdateSubscription};
 pub use error::WebhookError;
 pub use options::Options;
 pub use service::{Backlog, Webhooks};

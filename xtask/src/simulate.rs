@@ -22,9 +22,11 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut interrupts = Interrupts::listen()?;
     machine::provide_c_compiler()?;
     let mut runner = workspace::cargo();
-    runner
-        .args(["test", "--package", "tidings-simulation", "--test", "seeds", "--"])
-        .args(["every_seed_keeps_every_promise", "--exact", "--nocapture"]);
+    runner.args(["test", "--package", "tidings-simulation", "--test", "seeds", "--"]).args([
+        "every_seed_keeps_every_promise",
+        "--exact",
+        "--nocapture",
+    ]);
     match wanted {
         Wanted::One(seed) => {
             runner.env("TIDINGS_SIMULATE_SEED", seed.to_string());
@@ -71,9 +73,8 @@ mod tests {
 
     #[test]
     fn one_seed_or_many_is_said_once() {
-        let of = |line: &str| {
-            read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).ok()
-        };
+        let of =
+            |line: &str| read(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>()).ok();
         assert_eq!(of(""), Some(Wanted::Many { seeds: None, from: None }));
         assert_eq!(of("--seed 7"), Some(Wanted::One(7)));
         assert_eq!(

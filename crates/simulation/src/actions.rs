@@ -98,7 +98,8 @@ impl Hand {
         });
         let Ok(input) = serde_json::from_value::<CreateSubscription>(input) else { return };
         let webhooks = self.program.webhooks.clone();
-        let unit = work!([webhooks, input], |work| webhooks.create_subscription(work, (input, None)));
+        let unit =
+            work!([webhooks, input], |work| webhooks.create_subscription(work, (input, None)));
         let made = self.program.db.write(&self.ctx(plan.tenant), unit).await;
         if let Some((made, _)) = self.accept(plan.tenant, &format!("subscribe {endpoint}"), made) {
             self.book.pages().subscriptions.entry(endpoint).or_default().id = Some(made.id);

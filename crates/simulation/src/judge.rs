@@ -5,8 +5,8 @@ mod order;
 mod pairs;
 mod sends;
 
-pub(crate) use evidence::Evidence;
 pub(crate) use evidence::ALL;
+pub(crate) use evidence::Evidence;
 
 use std::time::Duration;
 

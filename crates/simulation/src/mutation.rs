@@ -21,13 +21,8 @@ pub enum Mutation {
 
 impl Mutation {
     /// Every one of them.
-    pub const ALL: &[Self] = &[
-        Self::ForgetEvent,
-        Self::AlterBody,
-        Self::Invent,
-        Self::Repeat,
-        Self::Overtake,
-    ];
+    pub const ALL: &[Self] =
+        &[Self::ForgetEvent, Self::AlterBody, Self::Invent, Self::Repeat, Self::Overtake];
 
     pub(crate) fn falsify(self, arrivals: &mut Vec<Arrival>) {
         let Some(first) = arrivals.first().cloned() else { return };

@@ -81,7 +81,9 @@ impl Node {
         while self.running.is_none() {
             self.boots += 1;
             let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-            let Ok(runtime) = runtime else { unreachable!("a runtime needs nothing of the machine") };
+            let Ok(runtime) = runtime else {
+                unreachable!("a runtime needs nothing of the machine")
+            };
             match runtime.block_on(self.start(now)) {
                 Ok(program) => self.running = Some(Running { runtime, program }),
                 Err(error) => self.note(now, &format!("could not start: {error}")),

@@ -35,24 +35,52 @@ pub(crate) struct EndpointPlan {
 /// One thing that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    Subscribe { endpoint: usize },
-    Pause { endpoint: usize },
-    Resume { endpoint: usize },
-    Delete { endpoint: usize },
+    Subscribe {
+        endpoint: usize,
+    },
+    Pause {
+        endpoint: usize,
+    },
+    Resume {
+        endpoint: usize,
+    },
+    Delete {
+        endpoint: usize,
+    },
     /// Makes a customer.
-    Create { tenant: usize },
+    Create {
+        tenant: usize,
+    },
     /// Changes one of the tenant's customers.
-    Change { tenant: usize, which: usize },
+    Change {
+        tenant: usize,
+        which: usize,
+    },
     /// Repeats a delivery that has ended.
-    Repeat { tenant: usize, which: usize },
+    Repeat {
+        tenant: usize,
+        which: usize,
+    },
     /// Gives positions.
     Sequence,
-    Kill { node: usize, down: Duration },
-    Stall { node: usize, time: Duration },
+    Kill {
+        node: usize,
+        down: Duration,
+    },
+    Stall {
+        node: usize,
+        time: Duration,
+    },
     /// Sets a node's wall clock wrong, forwards or backwards.
-    Misset { node: usize, seconds: i64 },
+    Misset {
+        node: usize,
+        seconds: i64,
+    },
     /// Makes the roads to the database as bad as that.
-    Trouble { node: usize, per_thousand: u32 },
+    Trouble {
+        node: usize,
+        per_thousand: u32,
+    },
 }
 
 /// A whole simulation, as planned.

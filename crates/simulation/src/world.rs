@@ -164,8 +164,7 @@ impl World {
 
     /// A few milliseconds for every node.
     fn trouble(&mut self) {
-        let millis =
-            if self.dice.random_range(0..4) == 0 { 1..10 } else { 20..120_u64 };
+        let millis = if self.dice.random_range(0..4) == 0 { 1..10 } else { 20..120_u64 };
         let turn = Duration::from_millis(self.dice.random_range(millis));
         while let Some((at, node, step)) = self.scenario.steps.get(self.done).copied()
             && at <= self.now
@@ -236,10 +235,8 @@ impl World {
             Step::Change { tenant, which } => node.spawn(hand.change(tenant, which, acts)),
             Step::Repeat { tenant, which } => node.spawn(hand.repeat(tenant, which)),
             Step::Sequence => node.spawn(hand.sequence()),
-            Step::Kill { .. }
-            | Step::Stall { .. }
-            | Step::Misset { .. }
-            | Step::Trouble { .. } => {}
+            Step::Kill { .. } | Step::Stall { .. } | Step::Misset { .. } | Step::Trouble { .. } => {
+            }
         }
     }
 

@@ -5,6 +5,10 @@ test *args:
     cargo xtask test {{args}}
 crash *args:
     cargo xtask crash {{args}}
+fuzz *args:
+    cargo xtask fuzz {{args}}
+schemathesis *args:
+    cargo xtask schemathesis {{args}}
 ci:
     cargo xtask ci
 gen *args:

@@ -30,6 +30,14 @@ pub(crate) fn provide_c_compiler() -> Result<(), Failure> {
     )
 }
 
+/// The quick start of the README, which a test executes, asks with `curl`.
+pub(crate) fn provide_curl() -> Result<(), Failure> {
+    if find_program("curl").is_some() {
+        return Ok(());
+    }
+    install(&["curl"], "curl is needed for the README's quick start: install the package `curl`")
+}
+
 /// Installs Debian packages, or fails with `otherwise`, which says what a person should do.
 pub(crate) fn install(packages: &[&str], otherwise: &str) -> Result<(), Failure> {
     if !is_root() || !Path::new("/usr/bin/apt-get").exists() {

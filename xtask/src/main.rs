@@ -8,10 +8,13 @@ mod ci;
 mod cluster;
 mod crash;
 mod failure;
+mod fuzz;
 mod generate;
 mod interrupts;
 mod machine;
 mod postgres;
+mod python;
+mod schemathesis;
 mod server;
 mod simulate;
 mod test;
@@ -28,7 +31,10 @@ usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
   crash [--rounds N]               kill the binary under load, on both engines; 200 times
-  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 1,000 seeds
+  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 300 seeds
+  fuzz [TARGET] [--seconds N]      the parsers under libFuzzer; each for a minute
+  schemathesis [--seconds N] [--seed N]
+                                   the API against its own document; for a quarter of an hour
   postgres                         keep a throw-away PostgreSQL running until Ctrl-C
   gen [--check]                    write, or compare, the files derived from the program
   tidy                             check what the compiler and clippy cannot
@@ -53,6 +59,8 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         "test" => test::run(rest),
         "crash" => crash::run(rest),
         "simulate" => simulate::run(rest),
+        "fuzz" => fuzz::run(rest),
+        "schemathesis" => schemathesis::run(rest),
         "postgres" => postgres::run(),
         "gen" => generate::run(rest),
         "tidy" => Ok(tidy::run()),

@@ -6,7 +6,7 @@ use crate::cluster::Cluster;
 use crate::failure::Failure;
 use crate::interrupts::Interrupts;
 use crate::server::Server;
-use crate::{machine, verifier, workspace};
+use crate::{machine, schemathesis, verifier, workspace};
 
 /// Where tests find a PostgreSQL server on which they may create databases.
 const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
@@ -14,9 +14,13 @@ const SERVER_URL_VARIABLE: &str = "TIDINGS_TEST_POSTGRES";
 pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut interrupts = Interrupts::listen()?;
     machine::provide_c_compiler()?;
+    machine::provide_curl()?;
     let database = Database::provide()?;
     let mut runner = workspace::cargo();
-    runner.arg("test").env(verifier::VARIABLE, verifier::find_or_install()?);
+    runner
+        .arg("test")
+        .env(verifier::VARIABLE, verifier::find_or_install()?)
+        .env(schemathesis::VARIABLE, schemathesis::find_or_install()?);
     if !selects_packages(arguments) {
         runner.arg("--workspace");
     }

@@ -1,7 +1,7 @@
 //! Wake-ups between tasks, and the tasks themselves.
 //!
 //! **The cast.** A [`Topic`] is a kind of work that may be due. A [`Bus`] tells whoever waits for a
-//! topic that there may be some. [`Tasks`] are the program's loops. [`Activity`] counts what is
+//! topic that there may be some. [`Tasks`] are the program's loops, and a watchdog looks at them. [`Activity`] counts what is
 //! under way.
 //!
 //! **The plot.** Whoever makes work due calls [`Bus::wake`]; a loop waits with [`Bus::wait`] for
@@ -12,6 +12,7 @@
 
 mod activity;
 mod tasks;
+mod watchdog;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use tokio::sync::Notify;
 
 pub use activity::{Activity, Busy};
 pub use tasks::{Beat, Pulse, Shutdown, Tasks};
+pub use watchdog::{LATE_AFTER, STUCK_AFTER, late};
 
 /// A kind of work that may be due.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,6 +42,7 @@ const TOPICS: usize = 4;
 struct Inner {
     clock: Arc<dyn Clock>,
     topics: [Notify; TOPICS],
+    placed: Notify,
     jumped: Arc<Notify>,
 }
 
@@ -59,12 +62,28 @@ impl Bus {
         let jumped = Arc::new(Notify::new());
         let waiters = Arc::clone(&jumped);
         clock.on_jump(Box::new(move || waiters.notify_waiters()));
-        Self(Arc::new(Inner { clock, topics: std::array::from_fn(|_| Notify::new()), jumped }))
+        Self(Arc::new(Inner {
+            clock,
+            topics: std::array::from_fn(|_| Notify::new()),
+            placed: Notify::new(),
+            jumped,
+        }))
     }
 
     /// Says that there may be work of this kind. Saying it twice is saying it once.
     pub fn wake(&self, topic: Topic) {
         self.0.topics[topic as usize].notify_one();
+    }
+
+    /// Says to everybody who follows a log that events have got positions.
+    pub fn announce_positions(&self) {
+        self.0.placed.notify_waiters();
+    }
+
+    /// Waits until events have got positions. What is announced after this call is heard, even
+    /// before it is awaited: call it, read the log, and then await it.
+    pub fn positions(&self) -> tokio::sync::futures::Notified<'_> {
+        self.0.placed.notified()
     }
 
     /// Waits until somebody says that there may be work of this kind, or until `due`.

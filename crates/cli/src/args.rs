@@ -1,4 +1,5 @@
-//! The command line. Every setting is also a `TIDINGS_…` variable and a field of the TOML file.
+//! The command line. Every setting is also a `TIDINGS_…` variable, and but for the two keys a field of
+//! the TOML file.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,7 +11,9 @@ use tidings_server::Settings;
 
 use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
+use crate::replay::ReplayArgs;
 use crate::sign::SignArgs;
+use crate::tail::TailArgs;
 use crate::trigger::TriggerArgs;
 use crate::verify::VerifyArgs;
 
@@ -18,9 +21,9 @@ use crate::verify::VerifyArgs;
 #[derive(Debug, Parser)]
 #[command(name = "tidings", version)]
 pub(crate) struct Args {
-    /// What is logged: a level, or `target=level` pairs.
-    #[arg(long, env = "TIDINGS_LOG", default_value = "info", global = true)]
-    pub(crate) log: String,
+    /// What is logged: a level, or `target=level` pairs [default: info]
+    #[arg(long, env = "TIDINGS_LOG", global = true, value_name = "FILTER")]
+    pub(crate) log: Option<String>,
     /// Logs as JSON, a line each.
     #[arg(
         long, env = "TIDINGS_LOG_JSON", global = true, value_name = "true|false",
@@ -40,7 +43,7 @@ pub(crate) enum Command {
     /// Bring the database's schema up to date, and do nothing else.
     Migrate(SettingsArgs),
     /// Say how the installation is, and what to do about what is not well.
-    Doctor(SettingsArgs),
+    Doctor(DoctorArgs),
     /// The operator's key.
     #[command(subcommand)]
     OperatorKey(OperatorKeyCommand),
@@ -57,6 +60,8 @@ pub(crate) enum Command {
     Listen(ListenArgs),
     /// Send an example of any event type to one subscription.
     Trigger(TriggerArgs),
+    /// Send past events once more to one subscription.
+    Replay(ReplayArgs),
     /// Sign a body, offline.
     Sign(SignArgs),
     /// Say whether a webhook is genuine, and if not, why; offline.
@@ -84,10 +89,12 @@ pub(crate) enum EventsCommand {
         /// The name: customer.created
         event_type: String,
     },
+    /// Follow a tenant's events as they happen.
+    Tail(TailArgs),
 }
 
 /// Where things lie.
-#[derive(Debug, ClapArgs)]
+#[derive(ClapArgs)]
 pub(crate) struct SettingsArgs {
     /// A TOML file with the same settings, below flags and variables.
     #[arg(long, env = "TIDINGS_CONFIG", value_name = "FILE")]
@@ -120,6 +127,19 @@ pub(crate) struct SettingsArgs {
     /// Private ranges that webhooks may reach: 10.1.0.0/16,…
     #[arg(long, env = "TIDINGS_ALLOW_PRIVATE", value_name = "CIDR", value_delimiter = ',')]
     allow_private: Vec<IpNet>,
+    /// The collector that traces go to, as OTLP over HTTP: http://127.0.0.1:4318
+    #[arg(long, env = "TIDINGS_OTLP_ENDPOINT", value_name = "URL", hide_env_values = true)]
+    otlp_endpoint: Option<String>,
+    /// Which part of all traces is recorded, from 0 to 1 [default: 1]
+    #[arg(long, env = "TIDINGS_TRACE_RATIO", value_name = "RATIO")]
+    trace_ratio: Option<f64>,
+    /// Tell receivers of webhooks in which trace they are called, with `traceparent`
+    #[arg(
+        long, env = "TIDINGS_TRACE_RECEIVERS", value_name = "true|false",
+        num_args = 0..=1, require_equals = true, default_missing_value = "true",
+        value_parser = BoolishValueParser::new(),
+    )]
+    trace_receivers: Option<bool>,
     /// The operator's key, for automated installs; 32 to 256 visible ASCII characters
     #[arg(long, env = "TIDINGS_OPERATOR_KEY", hide = true, hide_env_values = true)]
     operator_key: Option<String>,
@@ -131,17 +151,19 @@ pub(crate) struct SettingsArgs {
     root_key_file: Option<PathBuf>,
 }
 
+/// Nothing of it, for the keys are among it.
+impl std::fmt::Debug for SettingsArgs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SettingsArgs(..)")
+    }
+}
+
 impl SettingsArgs {
     /// Flags and variables over the file.
     pub(crate) fn into_settings(self) -> Result<Settings, crate::Failure> {
         let below = match &self.config {
             Some(path) => Settings::read(path)?,
             None => Settings::default(),
-        };
-        let root_key = match (&self.root_key, &self.root_key_file) {
-            (Some(key), _) => Some(key.clone()),
-            (None, Some(path)) => Some(std::fs::read_to_string(path)?.trim().to_owned()),
-            (None, None) => None,
         };
         let above = Settings {
             data: self.data,
@@ -152,11 +174,77 @@ impl SettingsArgs {
             metrics_listen: self.metrics_listen,
             webhook_origin: self.webhook_origin,
             allow_private: self.allow_private,
+            otlp_endpoint: self.otlp_endpoint,
+            trace_ratio: self.trace_ratio,
+            trace_receivers: self.trace_receivers,
             operator_key: self.operator_key,
-            root_key,
+            root_key: self.root_key,
+            root_key_file: self.root_key_file,
+            log: None,
+            log_json: None,
         };
-        Ok(above.over(below))
+        Ok(above.over(below).with_root_key()?)
     }
+}
+
+impl Args {
+    /// What is logged, and whether as JSON: flags and variables over the file. A file that cannot be
+    /// read is told of by the command itself.
+    pub(crate) fn logging(&self) -> (String, bool) {
+        let file = self.command.config().and_then(|path| Settings::read(path).ok());
+        let below = file.unwrap_or_default();
+        let log = self.log.clone().or(below.log).unwrap_or_else(|| "info".to_owned());
+        (log, self.log_json.or(below.log_json).unwrap_or(false))
+    }
+}
+
+impl Command {
+    /// The settings file of the command, where it has one.
+    fn config(&self) -> Option<&std::path::Path> {
+        match self {
+            Self::Doctor(options) => options.settings.config.as_deref(),
+            Self::Serve(settings)
+            | Self::Migrate(settings)
+            | Self::OperatorKey(OperatorKeyCommand::Rotate(settings)) => settings.config.as_deref(),
+            Self::Events(_)
+            | Self::Coverage { .. }
+            | Self::Listen(_)
+            | Self::Trigger(_)
+            | Self::Replay(_)
+            | Self::Sign(_)
+            | Self::Verify(_)
+            | Self::Conformance(_)
+            | Self::Demo(_) => None,
+        }
+    }
+}
+
+/// How `tidings doctor` is used.
+const DOCTOR_EXAMPLES: &str = "\
+Examples:
+  tidings doctor --data ./data                            a stopped installation, or PostgreSQL's
+  tidings doctor --server http://127.0.0.1:8080           a running server, which knows more
+  tidings doctor --server http://127.0.0.1:8080 --json | jq .findings
+
+A running server is asked with the operator's key, in TIDINGS_OPERATOR_KEY. Nothing is changed.
+
+Exit status: 0 no problem, though there may be notices; 1 a problem, or no answer; 2 wrong arguments.";
+
+/// Whom to ask.
+#[derive(Debug, ClapArgs)]
+#[command(after_help = DOCTOR_EXAMPLES)]
+pub(crate) struct DoctorArgs {
+    /// Ask a running server instead of looking into the data directory.
+    #[arg(long, value_name = "URL")]
+    pub(crate) server: Option<String>,
+    /// With --server: deliveries of events that are older count as stuck [default: 60]
+    #[arg(long, value_name = "SECONDS", requires = "server")]
+    pub(crate) older_than: Option<u64>,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) settings: SettingsArgs,
 }
 
 /// How `tidings listen` is used.
@@ -214,7 +302,75 @@ pub(crate) struct DemoArgs {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use clap::CommandFactory as _;
+    use tidings_testkit::ScratchDir;
+
     use super::*;
+
+    /// A settings file that lasts as long as a test.
+    fn file(text: &str) -> (ScratchDir, String) {
+        let folder = ScratchDir::new();
+        let path = folder.path().join("tidings.toml");
+        std::fs::write(&path, text).unwrap();
+        let path = path.to_str().unwrap().to_owned();
+        (folder, path)
+    }
+
+    #[test]
+    fn every_flag_is_a_field_of_the_file_but_the_two_keys() {
+        let serve = Args::command().find_subcommand("serve").unwrap().clone();
+        let args = Args::command();
+        let flags = serve.get_arguments().chain(args.get_arguments());
+        let names = flags.filter_map(|flag| flag.get_long()).map(|name| name.replace('-', "_"));
+        let refused: BTreeSet<String> = names
+            .filter(|name| {
+                // Of the wrong type for any field: what is told is the type, or that there is none.
+                let (_folder, path) = file(&format!("{name} = {{ never = 'this' }}"));
+                let told = Settings::read(std::path::Path::new(&path)).unwrap_err().to_string();
+                told.contains("unknown field")
+            })
+            .collect();
+        let known = ["config", "help", "operator_key", "root_key", "version"];
+        assert!(refused.iter().all(|name| known.contains(&name.as_str())), "{refused:?}");
+        assert!(refused.contains("operator_key") && refused.contains("root_key"));
+    }
+
+    #[test]
+    fn the_file_says_what_is_logged_and_a_flag_says_it_louder() {
+        let (_folder, path) = file("log = 'debug'\nlog_json = true");
+        for (flags, wanted) in [
+            (vec!["serve"], ("info", false)),
+            (vec!["serve", "--config", &path], ("debug", true)),
+            (vec!["doctor", "--config", &path], ("debug", true)),
+            (vec!["serve", "--config", &path, "--log", "warn"], ("warn", true)),
+            (vec!["serve", "--config", &path, "--log-json=false"], ("debug", false)),
+            (vec!["serve", "--config", "/nowhere"], ("info", false)),
+        ] {
+            let line = ["tidings"].into_iter().chain(flags.iter().copied());
+            let (log, json) = Args::try_parse_from(line).unwrap().logging();
+            assert_eq!((log.as_str(), json), wanted, "{flags:?}");
+        }
+    }
+
+    #[test]
+    fn the_file_names_the_file_of_the_root_key() {
+        let (folder, path) = file("");
+        let key = folder.path().join("key");
+        std::fs::write(&key, "abc\n").unwrap();
+        std::fs::write(&path, format!("root_key_file = '{}'", key.display())).unwrap();
+        let read = |flags: &[&str]| {
+            let line =
+                ["tidings", "serve", "--config", &path].into_iter().chain(flags.iter().copied());
+            let Command::Serve(settings) = Args::try_parse_from(line).unwrap().command else {
+                panic!("another command");
+            };
+            settings.into_settings().unwrap().root_key
+        };
+        assert_eq!(read(&[]).as_deref(), Some("abc"));
+        assert_eq!(read(&["--root-key", "def"]).as_deref(), Some("def"));
+    }
 
     fn is_dev(flags: &[&str]) -> Option<bool> {
         let line = ["tidings", "serve"].into_iter().chain(flags.iter().copied());

@@ -1,65 +1,88 @@
-//! `tidings doctor`: how the installation is, and what to do about what is not well.
+//! `tidings doctor`: how the installation is, what is stuck and why, and what to do about it.
 
-use tidings_kernel::Timestamp;
-use tidings_server::{App, Diagnosis, Settings};
+use serde_json::Value;
+use tidings_client::Client;
+use tidings_server::{App, Settings};
 
 use crate::Failure;
+use crate::args::DoctorArgs;
+use crate::failure::{Ended, misused};
 use crate::say::say;
 
-/// Looks at the installation. Fails where something is not well.
-pub(crate) async fn run(settings: &Settings) -> Result<(), Failure> {
-    let Diagnosis { engine, server_runs, backlog, schedules, parked, now } =
-        App::diagnose(settings).await?;
-    say!("database      {engine}, schema up to date")?;
-    say!("server        {}", if server_runs { "running" } else { "not running" })?;
-    say!("undispatched  {} events{}", backlog.pointers, since(backlog.oldest_pointer, now))?;
-    say!("waiting       {} deliveries{}", backlog.waiting, next(backlog.next_due, now))?;
-    for (name, started, until, fenced) in &backlog.nodes {
-        let state = match (fenced, *until < now) {
-            (true, _) => "ended",
-            (false, true) => "silent",
-            (false, false) => "alive",
-        };
-        say!("node          {name}, since {started}: {state}")?;
+/// Looks at the installation, or asks its server. Fails where there is a problem.
+pub(crate) async fn run(options: DoctorArgs) -> Result<(), Failure> {
+    let DoctorArgs { server, older_than, json, settings } = options;
+    let settings = settings.into_settings()?;
+    let diagnosis = match server {
+        Some(server) => ask(server, older_than, &settings).await?,
+        None => serde_json::to_value(App::diagnose(&settings).await?)?,
+    };
+    if json {
+        say!("{diagnosis}")?;
+    } else {
+        print(&diagnosis)?;
     }
-    for job in &schedules {
-        let last = job.last_ended_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    if diagnosis["is_well"] == true { Ok(()) } else { Err(Box::new(Ended::Negative)) }
+}
+
+/// With SQLite the data directory belongs to the running process, so that is asked.
+async fn ask(
+    server: String,
+    older_than: Option<u64>,
+    settings: &Settings,
+) -> Result<Value, Failure> {
+    let Some(key) = &settings.operator_key else {
+        return Err(misused("a server is asked with the operator's key: set TIDINGS_OPERATOR_KEY"));
+    };
+    let mut path = "/api/v1/operator/diagnosis".to_owned();
+    if let Some(seconds) = older_than {
+        path.push_str(&format!("?older_than_seconds={seconds}"));
+    }
+    let answer = Client::new(server).with_key(key.clone()).get(&path).await?;
+    if answer.status.is_success() {
+        return Ok(answer.json());
+    }
+    let why = match answer.text("/errors/0/message") {
+        why if why.is_empty() => answer.text("/detail"),
+        why => why,
+    };
+    Err(format!("the server answered {}: {why}", answer.status).into())
+}
+
+fn print(diagnosis: &Value) -> Result<(), Failure> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    say!("database      {}, schema up to date", text(&diagnosis["engine"]))?;
+    let server = if diagnosis["server_runs"] == true { "running" } else { "not running" };
+    say!("server        {server}")?;
+    say!("undispatched  {} events", diagnosis["undispatched"])?;
+    say!("waiting       {} deliveries, {} due", diagnosis["waiting"], diagnosis["due"])?;
+    for node in each(&diagnosis["nodes"]) {
+        let (name, since) = (text(&node["name"]), text(&node["started_at"]));
+        say!("node          {name}, since {since}: {}", text(&node["state"]))?;
+    }
+    for schedule in each(&diagnosis["schedules"]) {
+        let last = schedule["last_ended_at"].as_str().unwrap_or("never");
+        let (name, next) = (text(&schedule["name"]), text(&schedule["due_at"]));
         say!(
-            "schedule      {}: every {:?}, last {last}, next {}",
-            job.name,
-            job.every,
-            job.due_at
+            "schedule      {name}: every {} s, last {last}, next {next}",
+            schedule["every_seconds"]
         )?;
-        if let Some(error) = &job.last_error {
-            say!("              last error: {error}")?;
+    }
+    for finding in each(&diagnosis["findings"]) {
+        let severity = text(&finding["severity"]);
+        say!("{severity:<13} {} ({})", text(&finding["what"]), text(&finding["code"]))?;
+        if let Some(since) = finding["since"].as_str() {
+            say!("    since     {since}")?;
         }
+        if let Some(tenant) = finding["tenant_id"].as_str() {
+            say!("    tenant    {tenant}")?;
+        }
+        say!("    because   {}", text(&finding["why"]))?;
+        say!("    do        {}", text(&finding["action"]))?;
     }
-    let mut ill = Vec::new();
-    for (name, count) in &parked {
-        ill.push(format!(
-            "{count} of {name} are parked; the log says why, and they are tried again"
-        ));
-    }
-    let stuck = backlog.oldest_pointer.is_some_and(|oldest| now.since(oldest).as_secs() > 60);
-    if stuck && server_runs {
-        ill.push("events wait for dispatch for over a minute; look at the server's log".to_owned());
-    } else if backlog.pointers > 0 && !server_runs {
-        ill.push("events wait for dispatch and no server runs; start one".to_owned());
-    }
-    if ill.is_empty() {
-        say!("all is well")?;
-        return Ok(());
-    }
-    for line in &ill {
-        say!("not well      {line}")?;
-    }
-    Err(format!("{} things are not well", ill.len()).into())
+    if diagnosis["is_well"] == true { say!("all is well") } else { say!("not all is well") }
 }
 
-fn since(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or_else(String::new, |at| format!(", the oldest for {:?}", now.since(at)))
-}
-
-fn next(at: Option<Timestamp>, now: Timestamp) -> String {
-    at.map_or_else(String::new, |at| format!(", the next in {:?}", at.since(now)))
+fn each(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
 }

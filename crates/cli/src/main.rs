@@ -10,10 +10,13 @@ mod failure;
 mod forward;
 mod inputs;
 mod listen;
+mod replay;
 mod say;
 mod serve;
 mod sign;
 mod signals;
+mod tail;
+mod tenant;
 mod trigger;
 mod verify;
 
@@ -61,14 +64,15 @@ fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
 
 /// Logs go to standard error, so that standard output is the command's own.
 fn logs(args: &Args) {
-    let filter = tracing_subscriber::EnvFilter::try_new(&args.log)
+    let (log, as_json) = args.logging();
+    let filter = tracing_subscriber::EnvFilter::try_new(&log)
         .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
     let logs = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         // A line that cannot be written would be complained of with `eprintln!`, which panics.
         .log_internal_errors(false);
-    if args.log_json.unwrap_or(false) {
+    if as_json {
         logs.json().init();
     } else {
         logs.with_target(false).init();
@@ -84,7 +88,7 @@ async fn run(args: Args) -> Result<(), Failure> {
             let engine = tidings_server::App::migrate(&settings.into_settings()?).await?;
             say!("the {engine} database is up to date")
         }
-        Command::Doctor(settings) => doctor::run(&settings.into_settings()?).await,
+        Command::Doctor(options) => doctor::run(options).await,
         Command::OperatorKey(OperatorKeyCommand::Rotate(settings)) => {
             let settings = settings.into_settings()?;
             let key = tidings_server::App::rotate_operator_key(&settings).await?;
@@ -92,9 +96,11 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
+        Command::Events(EventsCommand::Tail(options)) => tail::run(options).await,
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,
+        Command::Replay(options) => replay::run(options).await,
         Command::Sign(options) => sign::run(&options),
         Command::Verify(options) => verify::run(&options),
         Command::Conformance(options) => conformance::run(options).await,

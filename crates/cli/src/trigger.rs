@@ -5,12 +5,12 @@ use std::time::Duration;
 use clap::Args as ClapArgs;
 use http::StatusCode;
 use serde_json::{Value, json};
-use tidings_client::{Answer, Client};
-use tidings_kernel::WebhookSubscriptionId;
+use tidings_client::Client;
 
 use crate::Failure;
-use crate::failure::{Ended, misused};
+use crate::failure::Ended;
 use crate::say::say;
+use crate::tenant::{TenantArgs, refusal, subscription};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -35,12 +35,8 @@ pub(crate) struct TriggerArgs {
     /// The subscription; may be left out where only one is active.
     #[arg(long, value_name = "whs_…")]
     subscription: Option<String>,
-    /// The server.
-    #[arg(long, env = "TIDINGS_URL", default_value = "http://127.0.0.1:8080")]
-    server: String,
-    /// A key of the tenant, with the permission to manage webhooks.
-    #[arg(long, env = "TIDINGS_API_KEY", hide_env_values = true)]
-    api_key: String,
+    #[command(flatten)]
+    tenant: TenantArgs,
     /// Wait for the first attempt and say how it went; a minute at most.
     #[arg(long)]
     wait: bool,
@@ -51,14 +47,8 @@ pub(crate) struct TriggerArgs {
 
 /// Asks the server to send it.
 pub(crate) async fn run(args: TriggerArgs) -> Result<(), Failure> {
-    let client = Client::new(&args.server).with_key(&args.api_key);
-    let subscription = match &args.subscription {
-        Some(text) => {
-            let parsed: Result<WebhookSubscriptionId, _> = text.parse();
-            parsed.map_err(|error| misused(format!("--subscription: {error}")))?.to_string()
-        }
-        None => only_subscription(&client).await?,
-    };
+    let client = args.tenant.client();
+    let subscription = subscription(&client, args.subscription.as_deref()).await?;
     let path = format!("/api/v1/webhooks/subscriptions/{subscription}/test");
     let answer = client.post(&path, &json!({"event_type": args.event_type})).await?;
     if answer.status != StatusCode::ACCEPTED {
@@ -92,34 +82,6 @@ fn said(delivery: &Value, event_type: &str, subscription: &str, waited: bool) ->
     format!("{event_type} as {event} to {subscription}: {}; {answer}", word("status"))
 }
 
-/// The one subscription that is active.
-async fn only_subscription(client: &Client) -> Result<String, Failure> {
-    let answer = client.get("/api/v1/webhooks/subscriptions?limit=200").await?;
-    if answer.status != StatusCode::OK {
-        return Err(refusal(&answer).into());
-    }
-    let json = answer.json();
-    let rows = json["data"].as_array().cloned().unwrap_or_default();
-    let active: Vec<&Value> = rows.iter().filter(|row| row["is_active"] == true).collect();
-    match active.as_slice() {
-        [one] => Ok(one["id"].as_str().unwrap_or_default().to_owned()),
-        [] => {
-            Err("the tenant has no active webhook subscription; make one, or run `tidings listen \
-                   --api-key …` beside this"
-                .into())
-        }
-        several => {
-            let mut lines =
-                vec!["several subscriptions are active; choose with --subscription:".to_owned()];
-            lines.extend(several.iter().map(|row| {
-                let word = |name: &str| row[name].as_str().unwrap_or_default();
-                format!("  {}  {}", word("id"), word("url"))
-            }));
-            Err(misused(lines.join("\n")))
-        }
-    }
-}
-
 /// The delivery of the event that the server told of, after its first attempt.
 async fn first_attempt(
     client: &Client,
@@ -143,23 +105,4 @@ async fn first_attempt(
         tokio::time::sleep(pause).await;
     }
     Err(format!("{event} was not tried within a minute; `tidings doctor` says why").into())
-}
-
-/// What the server said, with each fault and what to do about the usual ones.
-fn refusal(answer: &Answer) -> String {
-    let detail = answer.text("/detail");
-    let status = answer.status.as_u16();
-    let mut text = if detail.is_empty() {
-        format!("the server answered {status}")
-    } else {
-        format!("the server answered {status}: {detail}")
-    };
-    let advice = match answer.status.as_u16() {
-        401 => "\n  give --api-key or TIDINGS_API_KEY a key of the tenant",
-        403 => "\n  the key lacks a permission; a key with webhooks.manage has it",
-        404 => "\n  check --subscription and --server; a key sees its own tenant only",
-        _ => "",
-    };
-    text.push_str(advice);
-    text
 }

@@ -1,6 +1,8 @@
 //! The real binary, as a shell and a terminal treat it.
 #![expect(clippy::unwrap_used, reason = "a command that cannot be run fails, with the reason")]
 
+#[cfg(target_os = "linux")]
+mod full_volume;
 mod server;
 
 use std::io::{BufRead, BufReader, Read};
@@ -190,4 +192,47 @@ async fn a_doctor_changes_nothing_on_postgres() {
     assert!(well.status.success(), "{said}{}", text(&well.stderr));
     assert!(said.contains("server        running"), "{said}");
     assert!(!elsewhere.exists(), "a look needs no data directory");
+}
+
+/// Asks a running server, as SQLite needs it.
+fn ask(server: &str, key: Option<&str>, flags: &[&str]) -> Output {
+    let mut command = tidings(&["doctor", "--server", server]);
+    command.args(flags).env_remove("TIDINGS_OPERATOR_KEY");
+    if let Some(key) = key {
+        command.env("TIDINGS_OPERATOR_KEY", key);
+    }
+    command.output().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doctor_asks_the_running_server() {
+    let scratch = ScratchDir::new();
+    let data = scratch.path().join("data");
+    let address = free_port();
+    let server = start(&data, address, None).await;
+    let url = format!("http://{address}");
+
+    let well = ask(&url, Some(OPERATOR), &[]);
+    let said = text(&well.stdout);
+    assert_eq!(well.status.code(), Some(0), "{said}{}", text(&well.stderr));
+    assert!(said.contains("server        running") && said.contains("all is well"), "{said}");
+    let json = ask(&url, Some(OPERATOR), &["--json", "--older-than", "0"]);
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    assert_eq!((&json["is_well"], &json["engine"]), (&json!(true), &json!("sqlite")));
+
+    for (key, flags, code, told) in [
+        (None, &[][..], 2, "set TIDINGS_OPERATOR_KEY"),
+        (Some("not-the-operators-key-0123456789-0123456789"), &[], 1, "credential is not known"),
+        (Some(OPERATOR), &["--older-than", "604801"], 1, "which is a week"),
+        (Some(OPERATOR), &["--older-than", "soon"], 2, "invalid digit"),
+    ] {
+        let refused = ask(&url, key, flags);
+        let said = text(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(code), "{said}");
+        assert!(said.contains(told), "{said}");
+    }
+    drop(server);
+    let gone = ask(&url, Some(OPERATOR), &[]);
+    assert_eq!(gone.status.code(), Some(1));
+    assert!(text(&gone.stderr).contains("is the server running?"), "{}", text(&gone.stderr));
 }

@@ -4,65 +4,23 @@
 //! `TIDINGS_CRASH_ROUNDS` says how often; 20 unless told.
 #![expect(clippy::unwrap_used, reason = "a crash run that cannot go on fails, with the reason")]
 
+mod endpoint;
 mod server;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::State;
-use axum::response::IntoResponse;
-use http::{HeaderMap, StatusCode};
-use serde_json::{Value, json};
+use http::StatusCode;
+use serde_json::json;
 use tidings_testkit::{Client, ScratchDir, postgres};
-use tokio::net::TcpListener;
 
+use endpoint::{Seen, all_customers, customers, endpoint, fails_first};
 use server::{OPERATOR, free_port, start};
 
 /// Clients that make customers at the same time.
 const CLIENTS: u32 = 8;
-
-/// What arrived at one endpoint: by `webhook-id`, the bodies.
-type Seen = Arc<Mutex<BTreeMap<String, Vec<Vec<u8>>>>>;
-
-#[derive(Clone)]
-struct Endpoint {
-    seen: Seen,
-    /// Fails the first attempt of some events, so that retries are pending at every kill.
-    is_flaky: bool,
-}
-
-/// Whether the flaky endpoint fails the first attempt: for a quarter of all events, so that it is not
-/// left alone as one that fails.
-fn fails_first(id: &str) -> bool {
-    id.bytes().last().is_some_and(|byte| byte % 4 == 0)
-}
-
-async fn endpoint(is_flaky: bool) -> (String, Seen) {
-    let seen: Seen = Arc::default();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("http://{}/hook", listener.local_addr().unwrap());
-    let state = Endpoint { seen: Arc::clone(&seen), is_flaky };
-    let router = Router::new().fallback(receive).with_state(state);
-    #[expect(clippy::disallowed_methods, reason = "it ends with the test")]
-    drop(tokio::spawn(async move { axum::serve(listener, router).await.unwrap() }));
-    (url, seen)
-}
-
-async fn receive(
-    State(endpoint): State<Endpoint>,
-    headers: HeaderMap,
-    body: axum::body::Bytes,
-) -> impl IntoResponse {
-    let id = headers["webhook-id"].to_str().unwrap().to_owned();
-    let mut seen = endpoint.seen.lock().unwrap();
-    let fails = endpoint.is_flaky && fails_first(&id);
-    let bodies = seen.entry(id).or_default();
-    bodies.push(body.to_vec());
-    if fails && bodies.len() == 1 { StatusCode::INTERNAL_SERVER_ERROR } else { StatusCode::OK }
-}
 
 /// Makes customers until told to stop; gives the ids that were accepted.
 async fn load(client: Client, stop: Arc<AtomicBool>, count: Arc<AtomicU32>) -> Vec<String> {
@@ -79,33 +37,6 @@ async fn load(client: Client, stop: Arc<AtomicBool>, count: Arc<AtomicU32>) -> V
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     accepted
-}
-
-fn customers(seen: &Seen) -> BTreeSet<String> {
-    let seen = seen.lock().unwrap();
-    seen.values()
-        .map(|bodies| {
-            assert!(bodies.iter().all(|body| *body == bodies[0]), "a repetition has other bytes");
-            let event: Value = serde_json::from_slice(&bodies[0]).unwrap();
-            event["data"]["customer_id"].as_str().unwrap().to_owned()
-        })
-        .collect()
-}
-
-async fn all_customers(client: &Client) -> BTreeSet<String> {
-    let mut all = BTreeSet::new();
-    let mut cursor = String::new();
-    loop {
-        let page =
-            client.get(&format!("/api/v1/customers?limit=200{cursor}")).await.unwrap().json();
-        all.extend(
-            page["data"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap().to_owned()),
-        );
-        match page["next_cursor"].as_str() {
-            Some(next) => cursor = format!("&cursor={next}"),
-            None => return all,
-        }
-    }
 }
 
 fn rounds() -> u32 {

@@ -3,6 +3,7 @@
 //! It speaks to a server that its user names, over keep-alive connections, and hands answers back as
 //! they are: the status, the headers, the JSON.
 
+mod events;
 mod tls;
 
 use bytes::Bytes;
@@ -14,6 +15,8 @@ use hyper_util::client::legacy::Client as Hyper;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+
+pub use events::{Events, Message, Parser};
 
 /// The largest body of an answer, in bytes: above every page of the API, and an end to one that
 /// has none.
@@ -112,7 +115,16 @@ impl Client {
         path: &str,
         body: impl Into<Bytes>,
     ) -> Result<Answer, ClientError> {
-        let body: Bytes = body.into();
+        self.exchange(self.request(method, path, body.into())?).await
+    }
+
+    /// A request with the credential and the headers of this client.
+    fn request(
+        &self,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
         let mut request = Request::builder().method(method).uri(format!("{}{path}", self.base));
         if !body.is_empty() {
             request = request.header(CONTENT_TYPE, "application/json");
@@ -126,19 +138,25 @@ impl Client {
         for (name, value) in &self.headers {
             request.headers_mut().insert(name, value.clone());
         }
-        self.exchange(request).await
+        Ok(request)
     }
 
     /// Sends a request as it is, to its own address: without credential and without headers but its
     /// own. Redirects are answers like others.
     pub async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, ClientError> {
-        let lost = |error: Box<dyn std::error::Error + Send + Sync>| {
-            ClientError::NoAnswer(self.base.clone(), error)
-        };
-        let answer = self.http.request(request).await.map_err(|error| lost(error.into()))?;
-        let (parts, body) = answer.into_parts();
-        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(lost)?;
+        let (parts, body) = self.answer(request).await?.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+        let body = body.map_err(|error| ClientError::NoAnswer(self.base.clone(), error))?;
         Ok(Answer { status: parts.status, headers: parts.headers, bytes: body.to_bytes() })
+    }
+
+    /// The head of the answer to a request, with the body to be read.
+    async fn answer(
+        &self,
+        request: Request<Full<Bytes>>,
+    ) -> Result<http::Response<hyper::body::Incoming>, ClientError> {
+        let answer = self.http.request(request).await;
+        answer.map_err(|error| ClientError::NoAnswer(self.base.clone(), error.into()))
     }
 
     /// `GET`.

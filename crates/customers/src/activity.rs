@@ -21,6 +21,10 @@ pub struct Activity {
     pub description: Option<String>,
     /// Who did it.
     pub performed_by: String,
+    /// The address from which it was done, where a caller knows it.
+    pub ip_address: Option<String>,
+    /// The program with which it was done, where a caller knows it.
+    pub user_agent: Option<String>,
     /// When.
     pub created_at: Timestamp,
     /// How many events it has had.

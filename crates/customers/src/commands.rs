@@ -1,13 +1,21 @@
 //! What callers send, besides profiles and criteria.
 
+mod consent;
+mod contact;
+
 use serde::Deserialize;
 use tidings_events::customers::{CustomerActivityType, CustomerStatus};
-use tidings_kernel::Problem;
+use tidings_kernel::{Problem, limits};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::activity::is_callers;
 use crate::criteria::Criteria;
-use crate::validation::{Faults, read_currency};
+use crate::validation::{Faults, read_address, read_currency};
+
+pub use consent::RecordConsent;
+pub use contact::AddContact;
+
+use consent::{ADDRESS, USER_AGENT_CHARS_MAX};
 
 /// The longest reason, in characters.
 pub(crate) const REASON_CHARS_MAX: usize = 500;
@@ -41,6 +49,10 @@ pub struct DeleteCustomer {
     /// Whether the record is erased at once; otherwise it can be restored for 30 days.
     #[serde(default)]
     pub hard_delete: bool,
+    /// Whether subscriptions that run end with the customer; otherwise they keep it from being
+    /// deleted.
+    #[serde(default)]
+    pub cancel_subscriptions: bool,
     /// Why, at most 500 characters. It is in the event, so leave the person's name out of it.
     pub reason: Option<String>,
 }
@@ -61,7 +73,7 @@ pub(crate) fn check_reason(
     let mut faults = Faults::default();
     let reason = reason.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
     if let Some(text) = &reason {
-        faults.bounded(pointer, text, REASON_CHARS_MAX);
+        faults.bounded_lines(pointer, text, REASON_CHARS_MAX);
     }
     faults.or(reason)
 }
@@ -89,7 +101,7 @@ impl AddNote {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.optional("subject", &mut self.subject, TITLE_CHARS_MAX);
-        faults.needed("content", &mut self.content, CONTENT_CHARS_MAX);
+        faults.needed_lines("content", &mut self.content, CONTENT_CHARS_MAX);
         faults.or(self)
     }
 }
@@ -105,6 +117,10 @@ pub struct RecordActivity {
     pub title: String,
     /// More about it, at most 2,000 characters.
     pub description: Option<String>,
+    /// The IP address from which it was done: the customer's, not that of this call.
+    pub ip_address: Option<String>,
+    /// The program with which it was done, at most 500 characters.
+    pub user_agent: Option<String>,
 }
 
 impl RecordActivity {
@@ -116,7 +132,9 @@ impl RecordActivity {
             faults.push("/activity_type".to_owned(), "invalid", message);
         }
         faults.needed("title", &mut self.title, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.replace("ip_address", &mut self.ip_address, read_address, ADDRESS);
+        faults.optional("user_agent", &mut self.user_agent, USER_AGENT_CHARS_MAX);
         faults.or(self)
     }
 }
@@ -125,11 +143,12 @@ impl RecordActivity {
 #[derive(Debug, Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RecordPurchase {
-    /// The amount in minor units of `currency`, 1 or more.
-    #[schema(minimum = 1)]
+    /// The amount in minor units of `currency`, 1 to 1,000,000,000,000,000.
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_000_i64)]
     pub amount: i64,
-    /// ISO 4217 currency; the same for all purchases of a customer.
-    pub currency: String,
+    /// ISO 4217 currency, the same for all purchases of a customer: that of the purchases before
+    /// unless told, or else that of the customer's business.
+    pub currency: Option<String>,
     /// The order, at most 100 characters. Each counts once for a customer, however often it is sent.
     pub order_id: Option<String>,
 }
@@ -138,15 +157,12 @@ impl RecordPurchase {
     /// The same, tidied; or everything that is wrong with it.
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
-        if self.amount < 1 {
-            faults.push("/amount".to_owned(), "out_of_range", "1 or more");
+        if !(1..=limits::AMOUNT_MAX).contains(&self.amount) {
+            let message = "1 to 1,000,000,000,000,000 minor units";
+            faults.push("/amount".to_owned(), "out_of_range", message);
         }
-        match read_currency(self.currency.trim()) {
-            Some(currency) => currency.code().clone_into(&mut self.currency),
-            None => {
-                faults.push("/currency".to_owned(), "invalid", "a code of ISO 4217, as in EUR");
-            }
-        }
+        let code = |text: &str| read_currency(text).map(|currency| currency.code().to_owned());
+        faults.replace("currency", &mut self.currency, code, "a code of ISO 4217, as in EUR");
         faults.optional("order_id", &mut self.order_id, ORDER_CHARS_MAX);
         faults.or(self)
     }
@@ -178,7 +194,7 @@ impl CreateSegment {
     pub fn checked(mut self) -> Result<Self, Problem> {
         let mut faults = Faults::default();
         faults.needed("name", &mut self.name, TITLE_CHARS_MAX);
-        faults.optional("description", &mut self.description, DESCRIPTION_CHARS_MAX);
+        faults.optional_lines("description", &mut self.description, DESCRIPTION_CHARS_MAX);
         self.criteria = self.criteria.checked_for_segment(&mut faults);
         if self.is_dynamic && self.criteria == Criteria::default() {
             let message = "a dynamic segment says whom it is for";

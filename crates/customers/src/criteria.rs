@@ -45,6 +45,7 @@ pub struct Criteria {
     pub email: Option<String>,
     /// Labels, any of which fits; in a query string separated by commas.
     #[serde(default, skip_serializing_if = "Vec::is_empty", deserialize_with = "read_tags")]
+    #[param(style = Form, explode = false)]
     pub tags: Vec<String>,
     /// Made at this instant or later.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -3,15 +3,14 @@
 use std::time::Duration;
 
 use tidings_events::customers::{
-    CustomerCreated, CustomerErased, CustomerPurchaseRecorded, CustomerSource, CustomerStatus,
-    CustomerUpdated,
+    CustomerAnonymized, CustomerCreated, CustomerErased, CustomerPurchaseRecorded, CustomerSource,
+    CustomerStatus, CustomerUpdated,
 };
 use tidings_events::{CustomerEvent, Diff, Previous};
 use tidings_kernel::{
     Actor, AnyId, Change, CustomerId, Entity, Metadata, SegmentId, TenantId, Timestamp, Version,
 };
 
-use crate::commands::RecordPurchase;
 use crate::error::CustomerError;
 use crate::figures::Figures;
 use crate::number::CustomerNumber;
@@ -178,7 +177,11 @@ impl Customer {
         let profile = self.anonymous_profile();
         let next = Self { profile, updated_at: now, updated_by: who(by), ..self };
         let diff = next.diff(&before);
-        (!diff.is_empty()).then(|| next.updated(&diff, Previous::new()))
+        let event = CustomerAnonymized {
+            customer_id: next.id,
+            customer_number: next.number.as_str().to_owned(),
+        };
+        (!diff.is_empty()).then(|| next.updated(&diff, Previous::new()).and(event))
     }
 
     /// The profile without the person.
@@ -253,10 +256,10 @@ impl Customer {
     /// Adds a purchase to the figures.
     pub fn purchase(
         self,
-        purchase: RecordPurchase,
+        (amount, currency): (i64, String),
+        order_id: Option<String>,
         now: Timestamp,
     ) -> Result<Change<Self>, CustomerError> {
-        let RecordPurchase { amount, currency, order_id } = purchase;
         let figures = self.figures.with_purchase(amount, &currency, now)?;
         let event = CustomerPurchaseRecorded {
             customer_id: self.id,
@@ -266,6 +269,11 @@ impl Customer {
             order_id,
         };
         Ok(Change::new(Self { figures, ..self }, event))
+    }
+
+    /// The currency of a purchase whose own is not told.
+    pub fn purchase_currency(&self) -> Option<String> {
+        self.figures.currency.clone().or_else(|| self.profile.currency.clone())
     }
 
     /// The fields whose value differs from `before`, sorted.

@@ -75,8 +75,7 @@ fn one_change_tells_all_of_it_first_and_the_step_after() {
 
 #[test]
 fn a_churned_customer_is_told_with_value_and_tenure() {
-    let paid = RecordPurchase { amount: 1_299, currency: "JPY".to_owned(), order_id: None };
-    let customer = ada().purchase(paid, NOW).unwrap().state().clone();
+    let customer = ada().purchase((1_299, "JPY".to_owned()), None, NOW).unwrap().state().clone();
     let step = Move {
         to: CustomerStatus::Churned,
         step: Step::Churn,
@@ -94,8 +93,7 @@ fn a_churned_customer_is_told_with_value_and_tenure() {
 
 #[test]
 fn a_purchase_never_says_updated() {
-    let paid = RecordPurchase { amount: 1, currency: "EUR".to_owned(), order_id: None };
-    let change = ada().purchase(paid, NOW).unwrap();
+    let change = ada().purchase((1, "EUR".to_owned()), None, NOW).unwrap();
     assert!(matches!(only(&change), CustomerEvent::CustomerPurchaseRecorded(_)));
     assert_eq!(change.state().updated_at, Timestamp::default());
 }

@@ -50,9 +50,21 @@ pub enum CustomerError {
         /// The currency of the figures.
         known: String,
     },
+    /// Neither the purchase nor the customer has a currency.
+    #[error("the customer has no currency yet")]
+    NoCurrency,
     /// The customer's figures would not fit.
-    #[error("the customer's purchases would add up to more than can be counted")]
+    #[error("the customer's purchases would add up to more than {}", limits::AMOUNT_MAX)]
     TooMuch,
+    /// Subscriptions of the customer run.
+    #[error("{count} subscriptions of the customer run")]
+    LiveSubscriptions {
+        /// How many.
+        count: u32,
+    },
+    /// The customer has as many contacts as it may have.
+    #[error("a customer has at most {} contacts", limits::CONTACTS_MAX)]
+    TooManyContacts,
     /// The tenant has as many segments as it may have.
     #[error("a tenant has at most {} segments", limits::SEGMENTS_MAX)]
     TooManySegments,
@@ -127,8 +139,19 @@ impl From<CustomerError> for Problem {
                 "currency_mismatch",
                 format!("{text}; amounts of different currencies are not added up"),
             ),
+            CustomerError::NoCurrency => Self::invalid_field(
+                "/currency",
+                "required",
+                format!("{text}; say which one this purchase is in"),
+            ),
             CustomerError::TooMuch => Self::invalid_field("/amount", "out_of_range", text),
-            CustomerError::TooManySegments => Self::new(ProblemKind::LimitReached, text),
+            CustomerError::LiveSubscriptions { .. } => Self::new(
+                ProblemKind::HasLiveSubscriptions,
+                format!("{text}; end them first, or send cancel_subscriptions=true"),
+            ),
+            CustomerError::TooManyContacts | CustomerError::TooManySegments => {
+                Self::new(ProblemKind::LimitReached, text)
+            }
             CustomerError::NoNumber => Self::unavailable(format!("{text}; send it again"), 1),
             CustomerError::Input(problem) => problem,
             CustomerError::Db(error) => error.into(),

@@ -1,7 +1,7 @@
 //! What is computed about a customer. None of it ever fires `customer.updated`.
 
 use serde::{Deserialize, Serialize};
-use tidings_kernel::Timestamp;
+use tidings_kernel::{Timestamp, limits};
 
 use crate::error::CustomerError;
 
@@ -32,9 +32,9 @@ impl Figures {
         if let Some(known) = self.currency.as_deref().filter(|known| *known != currency) {
             return Err(CustomerError::OtherCurrency { known: known.to_owned() });
         }
-        let too_much = CustomerError::TooMuch;
+        let sum = self.lifetime_value.checked_add(amount).filter(|sum| *sum <= limits::AMOUNT_MAX);
         Ok(Self {
-            lifetime_value: self.lifetime_value.checked_add(amount).ok_or(too_much)?,
+            lifetime_value: sum.ok_or(CustomerError::TooMuch)?,
             currency: Some(currency.to_owned()),
             total_purchases: self.total_purchases.saturating_add(1),
             first_purchase_at: self.first_purchase_at.or(Some(now)),
@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn purchases_add_up_in_one_currency_and_never_overflow() {
+    fn purchases_add_up_in_one_currency_and_never_above_their_bound() {
         let now = Timestamp::from_micros(7);
         let one = Figures::default().with_purchase(1_000, "EUR", Timestamp::default()).unwrap();
         let two = one.with_purchase(501, "EUR", now).unwrap();
@@ -62,8 +62,13 @@ mod tests {
         assert_eq!(two.last_purchase_at, Some(now));
         let mixed = two.clone().with_purchase(1, "USD", now);
         assert!(matches!(mixed, Err(CustomerError::OtherCurrency { known }) if known == "EUR"));
-        let much = two.with_purchase(i64::MAX, "EUR", now);
-        assert!(matches!(much, Err(CustomerError::TooMuch)));
+        let rest = limits::AMOUNT_MAX - two.lifetime_value;
+        let full = two.clone().with_purchase(rest, "EUR", now).unwrap();
+        assert_eq!(full.lifetime_value, limits::AMOUNT_MAX);
+        for (figures, amount) in [(full, 1), (two.clone(), rest + 1), (two, i64::MAX)] {
+            let much = figures.with_purchase(amount, "EUR", now);
+            assert!(matches!(much, Err(CustomerError::TooMuch)), "{amount}");
+        }
         assert_eq!(Figures::default().average_order_value(), None);
     }
 }

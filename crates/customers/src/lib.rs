@@ -3,7 +3,8 @@
 //! **The cast.** A [`Customer`] is a person or a company, described by a [`Profile`] that callers
 //! edit and [`Figures`] that are computed. It stands in one [`CustomerStatus`], and a [`Step`] leads
 //! from one to the next. A [`Note`] is what somebody wrote about it, an [`Activity`] is a line of
-//! its history. A [`Segment`] is a group that criteria or people put customers in.
+//! its history. A [`Consent`] is what it allowed or forbade, with the evidence; a [`Contact`] is whom
+//! to ask there. A [`Segment`] is a group that criteria or people put customers in.
 //!
 //! **The plot.** A verb reads a customer inside a unit of work, asks it to change, and applies the
 //! [`Change`](tidings_kernel::Change) that it gets: the next state with the events that tell of it.
@@ -17,6 +18,8 @@
 mod activity;
 mod api;
 mod commands;
+mod consent;
+mod contact;
 mod criteria;
 mod customer;
 mod error;
@@ -36,8 +39,11 @@ mod validation;
 pub use activity::Activity;
 pub use api::routes;
 pub use commands::{
-    AddNote, CreateSegment, DeleteCustomer, RecordActivity, RecordPurchase, SetStatus,
+    AddContact, AddNote, CreateSegment, DeleteCustomer, RecordActivity, RecordConsent,
+    RecordPurchase, SetStatus,
 };
+pub use consent::{Consent, Evidence};
+pub use contact::Contact;
 pub use criteria::Criteria;
 pub use customer::{Customer, Presence};
 pub use error::CustomerError;

@@ -25,6 +25,13 @@ pub(crate) fn count(subscription_ids: &[String]) -> u32 {
 /// The subscriptions of a customer. What is done to them joins the caller's unit of work, so that
 /// it commits with the customer's change or not at all; its events come before the customer's.
 pub trait Subscriptions: Send + Sync + 'static {
+    /// How many of them run: whatever would still renew, pause or be paid.
+    fn count_live<'t>(
+        &'t self,
+        work: &'t mut UnitOfWork,
+        customer_id: CustomerId,
+    ) -> UnitFuture<'t, u32, Problem>;
+
     /// Pauses those that run, because the customer is suspended.
     fn pause_for<'t>(
         &'t self,
@@ -65,6 +72,14 @@ impl NoSubscriptions {
 }
 
 impl Subscriptions for NoSubscriptions {
+    fn count_live<'t>(
+        &'t self,
+        _: &'t mut UnitOfWork,
+        _: CustomerId,
+    ) -> UnitFuture<'t, u32, Problem> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
     fn pause_for<'t>(
         &'t self,
         _: &'t mut UnitOfWork,

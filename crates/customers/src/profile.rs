@@ -242,6 +242,14 @@ profile! {
         annual_revenue: i64, shown kept;
         /// ISO 4217 currency of the customer's business.
         currency: String, shown kept;
+        /// Creditworthiness on the scale of FICO and VantageScore, 300 to 850; in no event.
+        credit_score: i64, private personal;
+        /// How risky the business is, 0 (not at all) to 100; in no event.
+        risk_score: i64, private personal;
+        /// How content the customer is: its answer to a CSAT question, 1 to 5.
+        satisfaction_score: i64, shown kept;
+        /// How likely the customer is to recommend: its answer to the NPS question, 0 to 10.
+        net_promoter_score: i64, shown kept;
         /// Day of birth, as in `1815-12-10`; in no event.
         birthday: String, private personal;
         /// Day on which the customer was won, as in `2026-11-23`.

@@ -5,13 +5,15 @@ use std::collections::BTreeMap;
 use email_address::{EmailAddress, Options};
 use iso_currency::Currency;
 use tidings_events::customers::{CustomerSource, CustomerStatus};
-use tidings_kernel::{FieldError, Metadata, Problem, Timestamp, limits, time_zone};
+use tidings_kernel::{FieldError, Metadata, Problem, Timestamp, limits, text, time_zone};
 
 use crate::commands::{REASON_CHARS_MAX, SetStatus};
 use crate::profile::{CreateCustomer, CustomField, Profile, UpdateCustomer};
 
 /// The longest mail address, in characters.
-const EMAIL_CHARS_MAX: usize = 255;
+pub(crate) const EMAIL_CHARS_MAX: usize = 255;
+/// What is told where a mail address cannot be read.
+pub(crate) const NOT_AN_ADDRESS: &str = "not a mail address, as in ada@example.com";
 /// The longest language tag, in characters.
 const LANGUAGE_CHARS_MAX: usize = 35;
 
@@ -40,31 +42,58 @@ impl Faults {
         );
     }
 
-    /// Trims a text that must be there.
+    /// Trims a text of one line that must be there.
     pub(crate) fn needed(&mut self, name: &str, text: &mut String, chars_max: usize) {
-        *text = text.trim().to_owned();
-        if text.is_empty() {
-            self.push(format!("/{name}"), "required", "this field is needed");
-        } else {
-            self.bounded(&format!("/{name}"), text, chars_max);
-        }
+        let pointer = self.present(name, text);
+        self.0.extend(pointer.and_then(|pointer| text::line(&pointer, text, chars_max)));
     }
 
-    /// Trims a text that can be absent; an empty one is.
+    /// The same for a text that may have many lines.
+    pub(crate) fn needed_lines(&mut self, name: &str, text: &mut String, chars_max: usize) {
+        let pointer = self.present(name, text);
+        self.0.extend(pointer.and_then(|pointer| text::lines(&pointer, text, chars_max)));
+    }
+
+    /// Trims a text, and says where it is if anything is left.
+    fn present(&mut self, name: &str, text: &mut String) -> Option<String> {
+        *text = text.trim().to_owned();
+        let pointer = format!("/{name}");
+        if text.is_empty() {
+            self.push(pointer, "required", "this field is needed");
+            return None;
+        }
+        Some(pointer)
+    }
+
+    /// Trims a text of one line that can be absent; an empty one is.
     pub(crate) fn optional(&mut self, name: &str, text: &mut Option<String>, chars_max: usize) {
-        *text = text.take().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+        tidy(text);
         if let Some(text) = text {
             self.bounded(&format!("/{name}"), text, chars_max);
         }
     }
 
-    /// Notes a text that is too long or has characters that cannot be shown.
-    pub(crate) fn bounded(&mut self, pointer: &str, text: &str, chars_max: usize) {
-        if text.chars().count() > chars_max {
-            self.push(pointer.to_owned(), "too_long", format!("at most {chars_max} characters"));
-        } else if text.chars().any(|c| c.is_control() && !matches!(c, '\n' | '\r' | '\t')) {
-            self.push(pointer.to_owned(), "invalid", "it has control characters; leave them out");
+    /// The same for a text that may have many lines.
+    pub(crate) fn optional_lines(
+        &mut self,
+        name: &str,
+        text: &mut Option<String>,
+        chars_max: usize,
+    ) {
+        tidy(text);
+        if let Some(text) = text {
+            self.bounded_lines(&format!("/{name}"), text, chars_max);
         }
+    }
+
+    /// Notes a text that is too long for one line, or is none.
+    pub(crate) fn bounded(&mut self, pointer: &str, text: &str, chars_max: usize) {
+        self.0.extend(text::line(pointer, text, chars_max));
+    }
+
+    /// The same for a text that may have many lines.
+    pub(crate) fn bounded_lines(&mut self, pointer: &str, text: &str, chars_max: usize) {
+        self.0.extend(text::lines(pointer, text, chars_max));
     }
 
     /// Reads a text that can be absent into the form in which it is kept.
@@ -85,6 +114,11 @@ impl Faults {
             self.push(format!("/{name}"), "invalid", message);
         }
     }
+}
+
+/// Trims a text that can be absent; an empty one is.
+fn tidy(text: &mut Option<String>) {
+    *text = text.take().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
 }
 
 impl Profile {
@@ -121,7 +155,7 @@ impl UpdateCustomer {
     /// wrong.
     pub(crate) fn checked(mut self, old: Profile) -> Result<(Profile, Option<SetStatus>), Problem> {
         let mut faults = Faults::default();
-        faults.optional("reason", &mut self.reason, REASON_CHARS_MAX);
+        faults.optional_lines("reason", &mut self.reason, REASON_CHARS_MAX);
         if self.reason.is_some() && self.status.is_none() {
             let message = "a reason is for a change of status; send status as well";
             faults.push("/reason".to_owned(), "invalid", message);
@@ -135,13 +169,22 @@ impl UpdateCustomer {
 
 fn check_person(profile: &mut Profile, faults: &mut Faults) {
     faults.needed("email", &mut profile.email, EMAIL_CHARS_MAX);
-    let form = Options::default().with_required_tld().without_display_text();
-    let email = &profile.email;
-    if !email.is_empty() && EmailAddress::parse_with_options(email, form).is_err() {
-        faults.push("/email".to_owned(), "invalid", "not a mail address, as in ada@example.com");
+    if !profile.email.is_empty() && !is_mail_address(&profile.email) {
+        faults.push("/email".to_owned(), "invalid", NOT_AN_ADDRESS);
     }
     faults.needed("first_name", &mut profile.first_name, 100);
     faults.needed("last_name", &mut profile.last_name, 100);
+}
+
+/// An address alone, with a domain that has a dot.
+pub(crate) fn is_mail_address(text: &str) -> bool {
+    let form = Options::default().with_required_tld().without_display_text();
+    EmailAddress::parse_with_options(text, form).is_ok()
+}
+
+/// An IP address, in its canonical form.
+pub(crate) fn read_address(text: &str) -> Option<String> {
+    text.parse::<std::net::IpAddr>().ok().map(|address| address.to_string())
 }
 
 fn check_texts(profile: &mut Profile, faults: &mut Faults) {
@@ -209,8 +252,18 @@ fn check_numbers(profile: &Profile, faults: &mut Faults) {
     for (name, number) in
         [("employee_count", profile.employee_count), ("annual_revenue", profile.annual_revenue)]
     {
-        if number.is_some_and(|number| number < 0) {
-            faults.push(format!("/{name}"), "out_of_range", "0 or more");
+        if number.is_some_and(|number| !(0..=limits::AMOUNT_MAX).contains(&number)) {
+            faults.push(format!("/{name}"), "out_of_range", "0 to 1,000,000,000,000,000");
+        }
+    }
+    for (name, score, from, to) in [
+        ("credit_score", profile.credit_score, 300, 850),
+        ("risk_score", profile.risk_score, 0, 100),
+        ("satisfaction_score", profile.satisfaction_score, 1, 5),
+        ("net_promoter_score", profile.net_promoter_score, 0, 10),
+    ] {
+        if score.is_some_and(|score| !(from..=to).contains(&score)) {
+            faults.push(format!("/{name}"), "out_of_range", format!("{from} to {to}"));
         }
     }
     if profile.annual_revenue.is_some() && profile.currency.is_none() {
@@ -244,7 +297,7 @@ fn check_metadata(metadata: &Metadata, faults: &mut Faults) {
     }
     for (key, value) in metadata {
         check_key("metadata", key, faults);
-        faults.bounded(&pointer_to("metadata", key), value, limits::METADATA_VALUE_CHARS_MAX);
+        faults.bounded_lines(&pointer_to("metadata", key), value, limits::METADATA_VALUE_CHARS_MAX);
     }
 }
 
@@ -258,7 +311,7 @@ fn check_custom_fields(fields: &BTreeMap<String, CustomField>, faults: &mut Faul
         match value {
             CustomField::Text(text) => {
                 let pointer = pointer_to("custom_fields", key);
-                faults.bounded(&pointer, text, limits::METADATA_VALUE_CHARS_MAX);
+                faults.bounded_lines(&pointer, text, limits::METADATA_VALUE_CHARS_MAX);
             }
             CustomField::Number(_) | CustomField::Flag(_) => {}
         }

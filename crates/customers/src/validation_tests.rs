@@ -28,7 +28,9 @@ fn read(json: &str) -> CreateCustomer {
 fn what_is_fine_is_tidied() {
     let input = read(
         r#"{"country": "gb", "currency": "eur", "timezone": "europe/london", "phone": " ",
-            "tags": ["b", " a", "b"], "preferred_language": "pt-BR", "birthday": "1815-12-10"}"#,
+            "tags": ["b", " a", "b"], "preferred_language": "pt-BR", "birthday": "1815-12-10",
+            "credit_score": 300, "risk_score": 100, "satisfaction_score": 5,
+            "net_promoter_score": 0}"#,
     );
     let (profile, status, source) = input.checked().unwrap();
     assert_eq!(profile.email, "Ada@Example.com");
@@ -69,6 +71,22 @@ fn each_field_has_its_bound() {
         (r#"{"preferred_language": "e"}"#.to_owned(), "/preferred_language", "invalid"),
         (r#"{"birthday": "1815-13-10"}"#.to_owned(), "/birthday", "invalid"),
         (r#"{"employee_count": -1}"#.to_owned(), "/employee_count", "out_of_range"),
+        (r#"{"credit_score": 299}"#.to_owned(), "/credit_score", "out_of_range"),
+        (r#"{"credit_score": 851}"#.to_owned(), "/credit_score", "out_of_range"),
+        (r#"{"risk_score": -1}"#.to_owned(), "/risk_score", "out_of_range"),
+        (r#"{"risk_score": 101}"#.to_owned(), "/risk_score", "out_of_range"),
+        (r#"{"satisfaction_score": 0}"#.to_owned(), "/satisfaction_score", "out_of_range"),
+        (r#"{"satisfaction_score": 6}"#.to_owned(), "/satisfaction_score", "out_of_range"),
+        (r#"{"net_promoter_score": -1}"#.to_owned(), "/net_promoter_score", "out_of_range"),
+        (r#"{"net_promoter_score": 11}"#.to_owned(), "/net_promoter_score", "out_of_range"),
+        (
+            r#"{"annual_revenue": 1000000000000001, "currency": "EUR"}"#.to_owned(),
+            "/annual_revenue",
+            "out_of_range",
+        ),
+        (r#"{"city": "a\nb"}"#.to_owned(), "/city", "invalid"),
+        (r#"{"metadata": {"a": "b\r"}}"#.to_owned(), "/metadata/a", "invalid"),
+        (r#"{"metadata": {"a\t": "b"}}"#.to_owned(), "/metadata/a\t", "invalid"),
         (r#"{"annual_revenue": 1}"#.to_owned(), "/currency", "required"),
         (r#"{"tags": [""]}"#.to_owned(), "/tags/0", "required"),
         (format!(r#"{{"tags": ["{}"]}}"#, long(51)), "/tags/0", "too_long"),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::pg_conn::PgConn;
 use crate::run::Isolation;
-use crate::sqlite_conn::{sqlite_control, sqlite_execute, sqlite_query};
+use crate::sqlite_conn::{sqlite_control, sqlite_execute, sqlite_query, sqlite_returning};
 use crate::{Bulk, DbError, Row, Statement, Value};
 
 /// Is told of everything that is about to run, for the test that runs it again among the rows of
@@ -89,6 +89,27 @@ impl Conn {
         }
     }
 
+    /// The same, with what the statement returns of each row, in the order of the rows.
+    pub(crate) async fn insert_many(
+        &mut self,
+        bulk: &Bulk,
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<Row>, DbError> {
+        for row in rows {
+            self.observe(bulk.statement(), row);
+        }
+        match &mut self.link {
+            Link::Sqlite(conn) => {
+                let mut returned = Vec::with_capacity(rows.len());
+                for row in rows {
+                    returned.extend(sqlite_returning(conn, bulk.statement(), row)?);
+                }
+                Ok(returned)
+            }
+            Link::Postgres(conn) => conn.insert_many(bulk.statement(), rows).await,
+        }
+    }
+
     /// Begins a transaction that sees one tenant's rows. SQLite's writer has begun
     /// one for the whole group already, and every one of its transactions is serialisable.
     pub(crate) async fn begin(
@@ -139,6 +160,14 @@ impl Conn {
     pub(crate) async fn roll_back(&mut self) -> Result<(), DbError> {
         let Link::Postgres(conn) = &mut self.link else { return Ok(()) };
         conn.end("ROLLBACK").await
+    }
+
+    /// Whether there is still a transaction: SQLite undoes one by itself where there is no room.
+    pub(crate) fn is_in_transaction(&self) -> bool {
+        match &self.link {
+            Link::Sqlite(conn) => !conn.is_autocommit(),
+            Link::Postgres(conn) => conn.in_transaction,
+        }
     }
 
     /// Runs text that takes no parameters: transaction control, session settings.

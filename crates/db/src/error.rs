@@ -24,9 +24,16 @@ pub enum DbError {
     /// The database cannot be used at the moment.
     #[error("the database is not available: {0}")]
     Unavailable(String),
+    /// Another transaction held what this one needed for longer than it may wait.
+    #[error("another change holds what this one needs")]
+    Locked,
     /// The database was lost while it committed: everything was written, or nothing.
     #[error("whether it was committed is unknown: {0}")]
     Unknown(String),
+    /// A text has a character that the engine cannot store. Whoever read the text ought to have
+    /// refused it, with its place.
+    #[error("a text has a character that cannot be stored")]
+    Unstorable,
     /// There is no room left on the disk.
     #[error("there is no room left for the database")]
     Full,
@@ -61,7 +68,7 @@ impl From<DbError> for Problem {
     fn from(error: DbError) -> Self {
         use tidings_kernel::ProblemKind;
         match &error {
-            DbError::Stale | DbError::Conflict => {
+            DbError::Stale | DbError::Conflict | DbError::Locked => {
                 Self::unavailable("many changes to the same object at once; send it again", 1)
             }
             DbError::Unavailable(_) => {
@@ -75,9 +82,18 @@ impl From<DbError> for Problem {
                     1,
                 )
             }
-            DbError::Full => {
-                Self::unavailable("the server's disk is full; the operator must make room", 30)
-            }
+            DbError::Unstorable => Self::new(
+                ProblemKind::Invalid,
+                "a text has a control character that cannot be stored, such as \\u0000; leave it out",
+            ),
+            DbError::Full => Self {
+                retry_after: Some(10),
+                ..Self::new(
+                    ProblemKind::StorageFull,
+                    "the server's disk is full and nothing was changed; the operator must make \
+                     room, then send it again",
+                )
+            },
             DbError::Duplicate { .. } | DbError::AlreadyDone => Self::new(
                 ProblemKind::AlreadyExists,
                 "something with the same unique value exists already",

@@ -1,7 +1,6 @@
 //! The append-only log: headers, payloads, dispatch pointers.
 
 use tidings_events::Visibility;
-use tidings_kernel::Uuid;
 
 use crate::conn::Conn;
 use crate::unit::Recorded;
@@ -13,7 +12,7 @@ crate::statements! {
         tenant_id uuid, id uuid, name text, schema_version int, priority text, visibility text,
         subject_kind text, subject_id uuid, subject_version int, actor_kind text, actor_id text,
         request_id uuid, occurred_at int, livemode bool, dedupe_key text
-    ), "";
+    ), "RETURNING seq";
     /// The exact bytes that are signed and sent.
     insert APPEND_PAYLOADS = "event_payloads" (tenant_id uuid, event_id uuid, body bytes), "";
     /// The pointer that dispatch deletes once the event is fanned out.
@@ -22,19 +21,23 @@ crate::statements! {
     ), "";
 }
 
-/// Appends the events of one unit of work.
-pub(crate) async fn append(
+/// Appends the events of one unit of work, or of several, and gives each its place in the log.
+pub(crate) async fn append<'e>(
     conn: &mut Conn,
-    recorded: &[&Recorded],
-    node: Uuid,
+    recorded: impl IntoIterator<Item = &'e mut Recorded>,
 ) -> Result<(), DbError> {
+    let mut recorded: Vec<&mut Recorded> = recorded.into_iter().collect();
     if recorded.is_empty() {
         return Ok(());
     }
     let events: Vec<Vec<Value>> = recorded.iter().map(|recorded| header(recorded)).collect();
-    conn.execute_many(&APPEND_EVENTS, &events)
+    let places = conn
+        .insert_many(&APPEND_EVENTS, &events)
         .await
         .map_err(|error| if error.violates("dedupe_key") { DbError::AlreadyDone } else { error })?;
+    for (recorded, mut place) in recorded.iter_mut().zip(places) {
+        recorded.event.seq = place.take()?;
+    }
     let payloads: Vec<Vec<Value>> = recorded
         .iter()
         .map(|Recorded { event, .. }| {
@@ -50,7 +53,7 @@ pub(crate) async fn append(
                 event.tenant_id.to_value(),
                 event.event_id.to_value(),
                 event.target.to_value(),
-                node.to_value(),
+                event.holder.to_value(),
                 event.occurred_at.to_value(),
             ]
         })

@@ -17,6 +17,7 @@ mod conn;
 mod engine;
 mod error;
 mod event_log;
+mod metrics;
 mod migrate;
 mod open;
 mod pg_conn;
@@ -32,9 +33,11 @@ mod value;
 
 #[doc(hidden)]
 pub use conn::Observer;
+pub use engine::queue::Lane;
 pub use engine::simulated::{Crossing, Fate, Question, Road, SimulatedDatabase};
-pub use engine::sqlite::{Lane, WriterMode};
+pub use engine::sqlite::WriterMode;
 pub use error::DbError;
+pub use metrics::DbMetrics;
 pub use migrate::migrations;
 pub use open::{CommitSink, Db, LeaseClock, Location, Options};
 pub use reader::Reader;

@@ -27,7 +27,11 @@ migrations![
     "0004_webhooks",
     "0005_subscription_options",
     "0008_flow",
-    "0009_event_type_versions"
+    "0009_event_type_versions",
+    "0010_replays",
+    "0011_log",
+    "0012_retention",
+    "0013_consents"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

@@ -7,13 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock};
 
 use tidings_events::CommittedEvent;
 use tidings_kernel::{
-    Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, Uuid,
+    Actor, Cause, Clock, Ctx, Grants, IdSeed, NodeId, RequestId, TenantId, Timestamp, TraceContext,
+    Uuid,
 };
+use tidings_trace::{Span, SpanKind, Tracer};
 
 use crate::conn::{Conn, Link, Observer};
 use crate::engine::postgres::Postgres;
 use crate::engine::simulated::{Road, Simulated, SimulatedDatabase};
 use crate::engine::sqlite::Sqlite;
+use crate::metrics::DbMetrics;
 use crate::shared::{self, SharedQueue};
 use crate::{DbError, WriterMode, args};
 
@@ -90,7 +93,6 @@ impl std::fmt::Debug for Options {
     }
 }
 
-#[expect(clippy::large_enum_variant, reason = "there is one for each database, and it is shared")]
 pub(crate) enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
@@ -107,6 +109,8 @@ pub(crate) struct Inner {
     node: RwLock<Uuid>,
     livemodes: Mutex<HashMap<TenantId, bool>>,
     observer: OnceLock<Arc<dyn Observer>>,
+    tracer: OnceLock<Tracer>,
+    pub(crate) metrics: DbMetrics,
     /// Units that share a transaction; SQLite's writer groups all units.
     pub(crate) shared: Option<SharedQueue>,
 }
@@ -138,10 +142,13 @@ impl Db {
     /// schema must be up to date already.
     pub async fn open(options: Options) -> Result<Self, DbError> {
         let Options { location, clock, seed, lease_clock, writer, on_fatal } = options;
+        let metrics = DbMetrics::default();
         let engine = match location {
-            Location::Sqlite(path) => Engine::Sqlite(Sqlite::open(&path, writer, on_fatal)?),
+            Location::Sqlite(path) => {
+                Engine::Sqlite(Sqlite::open(&path, writer, on_fatal, metrics.clone())?)
+            }
             Location::Postgres { url, connections } => {
-                Engine::Postgres(Postgres::open(&url, connections, writer).await?)
+                Engine::Postgres(Postgres::open(&url, connections, writer, metrics.clone()).await?)
             }
             Location::Simulated { database, road } => {
                 Engine::Simulated(Simulated::new(database, road))
@@ -164,6 +171,8 @@ impl Db {
             node: RwLock::new(Uuid::nil()),
             livemodes: Mutex::default(),
             observer: OnceLock::new(),
+            tracer: OnceLock::new(),
+            metrics,
             shared,
         });
         if let Some(queue) = queue {
@@ -218,6 +227,35 @@ impl Db {
         let _ = self.0.observer.set(observer);
     }
 
+    /// Sets who is told of units of work that belong to a trace, once.
+    pub fn trace_with(&self, tracer: Tracer) {
+        let _ = self.0.tracer.set(tracer);
+    }
+
+    /// Begins a step of the trace that a context belongs to.
+    pub(crate) fn step(&self, trace: Option<TraceContext>, name: &'static str) -> Span {
+        match (trace, self.0.tracer.get()) {
+            (Some(_), Some(tracer)) => tracer.step(SpanKind::Internal, trace, name),
+            _ => Span::default(),
+        }
+    }
+
+    /// Counters, gauges and histograms, with the connections as they are now.
+    pub fn metrics(&self) -> &DbMetrics {
+        let metrics = &self.0.metrics;
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => metrics.pools([sqlite.readers_state()]),
+            Engine::Postgres(postgres) => metrics.pools(postgres.pools()),
+            Engine::Simulated(_) => {}
+        }
+        metrics
+    }
+
+    /// What SQLite's writer does, and for how long; none while it waits for work.
+    pub fn writer_standing(&self) -> Option<(&'static str, std::time::Duration)> {
+        self.0.metrics.writer.standing()
+    }
+
     /// Sets the node that dispatch pointers are born leased to.
     pub fn set_node(&self, node: NodeId) {
         *self.0.node.write().unwrap_or_else(PoisonError::into_inner) = node.uuid();
@@ -244,6 +282,7 @@ impl Db {
             livemode: true,
             grants: Grants::default(),
             seed: self.0.seed,
+            trace: None,
         }
     }
 
@@ -280,6 +319,16 @@ impl Db {
         self.0.livemodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Rewrites an embedded database and empties its write-ahead log, so that what was deleted stands
+    /// in no file any more; a file of more than 128 MiB is not rewritten. Says whether that is done: readers may be in the way.
+    /// A server's log is its operator's.
+    pub async fn truncate_log(&self) -> Result<bool, DbError> {
+        match &self.0.engine {
+            Engine::Sqlite(sqlite) => sqlite.truncate_log().await,
+            Engine::Postgres(_) | Engine::Simulated(_) => Ok(true),
+        }
+    }
+
     /// Writes what waits and ends the writer.
     pub fn close(&self) {
         if let Engine::Sqlite(sqlite) = &self.0.engine {
@@ -305,5 +354,17 @@ impl Inner {
         for sink in sinks.iter() {
             sink.committed(events);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_prints_without_its_password() {
+        let url = "postgres://tidings:s3cret@localhost/tidings".to_owned();
+        let printed = format!("{:?}", Location::Postgres { url, connections: 7 });
+        assert_eq!(printed, "Postgres { connections: 7, .. }");
     }
 }

@@ -92,18 +92,27 @@ impl PgConn {
         let client = self.client()?;
         let result = async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
-            let columns: Vec<PgColumn<'_>> = statement
-                .columns()
-                .iter()
-                .enumerate()
-                .map(|(index, column)| PgColumn { rows, index, column: *column })
-                .collect();
-            let args: Vec<&(dyn tokio_postgres::types::ToSql + Sync)> =
-                columns.iter().map(|c| c as _).collect();
-            client.execute(&prepared, &args).await
+            let columns = pg_columns(statement, rows);
+            client.execute(&prepared, &pg_arrays(&columns)).await
         };
         let result = result.await;
         self.note(result)
+    }
+
+    pub(crate) async fn insert_many(
+        &mut self,
+        statement: &Statement,
+        rows: &[Vec<Value>],
+    ) -> Result<Vec<Row>, DbError> {
+        self.enter().await?;
+        let client = self.client()?;
+        let result = async {
+            let prepared = client.prepare_cached(statement.postgres()).await?;
+            let columns = pg_columns(statement, rows);
+            client.query(&prepared, &pg_arrays(&columns)).await
+        };
+        let result = result.await;
+        self.note(result)?.iter().map(pg_row).collect()
     }
 
     /// Opens the unit of a group, if that is still to be done.
@@ -148,6 +157,18 @@ fn pg_args<'a>(args: &'a [PgValue<'_>]) -> Vec<&'a (dyn tokio_postgres::types::T
     args.iter().map(|arg| arg as _).collect()
 }
 
+/// The rows of a bulk statement, as one array for each column.
+fn pg_columns<'a>(statement: &Statement, rows: &'a [Vec<Value>]) -> Vec<PgColumn<'a>> {
+    let columns = statement.columns().iter().enumerate();
+    columns.map(|(index, column)| PgColumn { rows, index, column: *column }).collect()
+}
+
+fn pg_arrays<'a>(
+    columns: &'a [PgColumn<'_>],
+) -> Vec<&'a (dyn tokio_postgres::types::ToSql + Sync)> {
+    columns.iter().map(|column| column as _).collect()
+}
+
 fn pg_row(row: &tokio_postgres::Row) -> Result<Row, DbError> {
     let mut values = Vec::with_capacity(row.len());
     for column in 0..row.len() {
@@ -179,12 +200,17 @@ pub(crate) fn pg_error(error: tokio_postgres::Error) -> DbError {
         code if *code == SqlState::UNIQUE_VIOLATION => {
             DbError::Duplicate { constraint: server.constraint().unwrap_or_default().to_owned() }
         }
+        code if *code == SqlState::CHARACTER_NOT_IN_REPERTOIRE
+            || *code == SqlState::UNTRANSLATABLE_CHARACTER =>
+        {
+            DbError::Unstorable
+        }
         code if *code == SqlState::DISK_FULL => DbError::Full,
+        code if *code == SqlState::LOCK_NOT_AVAILABLE => DbError::Locked,
         code if code.code().starts_with("57P")
             || code.code().starts_with("53")
             || code.code().starts_with("08")
-            || *code == SqlState::QUERY_CANCELED
-            || *code == SqlState::LOCK_NOT_AVAILABLE =>
+            || *code == SqlState::QUERY_CANCELED =>
         {
             DbError::Unavailable(server.message().to_owned())
         }

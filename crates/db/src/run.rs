@@ -5,9 +5,11 @@ use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Instant;
 
 use rand::Rng;
 use tidings_kernel::{Ctx, limits};
+use tidings_trace::{Attribute, Span};
 
 use crate::conn::Link;
 use crate::engine::postgres::Postgres;
@@ -16,6 +18,11 @@ use crate::open::Engine;
 use crate::pg_conn::PgConn;
 use crate::session::tenant_setting;
 use crate::{Committed, Db, DbError, Lane, UnitOfWork};
+
+/// The step of a trace in which a unit waits, runs, and is made durable.
+pub(crate) const UNIT_OF_WORK: &str = "unit_of_work";
+/// The last part of it.
+pub(crate) const COMMIT: &str = "commit";
 
 /// A boxed future of a unit of work's function.
 pub type UnitFuture<'t, T, E> = Pin<Box<dyn Future<Output = Result<T, E>> + Send + 't>>;
@@ -112,16 +119,19 @@ impl Db {
         E: From<DbError> + Send + 'static,
         F: UnitFn<T, E>,
     {
+        let mut span = self.step(ctx.trace, UNIT_OF_WORK);
+        span.set(Attribute::Engine(self.engine_name()));
+        let ctx = Ctx { trace: span.context().or(ctx.trace), ..ctx.clone() };
         match &self.0.engine {
             Engine::Sqlite(sqlite) => {
                 let (send, receive) = tokio::sync::oneshot::channel();
-                sqlite.push(lane, self.job(ctx.clone(), run, send)).map_err(E::from)?;
+                sqlite.push(lane, self.job(ctx, run, send)).map_err(E::from)?;
                 receive.await.unwrap_or_else(|_| {
                     Err(DbError::Unavailable("the writer refused the unit".to_owned()).into())
                 })
             }
             Engine::Postgres(postgres) => {
-                self.write_postgres((postgres, isolation), ctx, run).await
+                self.write_postgres((postgres, isolation), (&ctx, &mut span), run).await
             }
             Engine::Simulated(simulated) => {
                 let (send, receive) = tokio::sync::oneshot::channel();
@@ -145,15 +155,19 @@ impl Db {
         F: UnitFn<T, E>,
     {
         let node = self.node();
-        let inner = Arc::clone(&self.0);
+        let db = self.clone();
         Box::new(move |conn| {
+            let (inner, trace) = (Arc::clone(&db.0), ctx.trace);
             let mut work = UnitOfWork::new(inner.conn(Link::Sqlite(conn)), ctx, node);
             let result = run_inline(&mut work, &run);
             let (conn, events) = work.into_parts();
             let Link::Sqlite(conn) = conn.link else {
                 unreachable!("a SQLite unit keeps its engine")
             };
+            // Nothing is flushed for a unit that was undone.
+            let commit = if result.is_ok() { db.step(trace, COMMIT) } else { Span::default() };
             let reply: Reply = Box::new(move |flushed| {
+                drop(commit);
                 let answer = match (flushed, result) {
                     (Ok(()), Ok(value)) => {
                         inner.hand_over(&events);
@@ -172,7 +186,7 @@ impl Db {
     async fn write_postgres<T, E, F>(
         &self,
         (postgres, isolation): (&Postgres, Isolation),
-        ctx: &Ctx,
+        (ctx, span): (&Ctx, &mut Span),
         run: F,
     ) -> Result<Committed<T>, E>
     where
@@ -182,6 +196,8 @@ impl Db {
     {
         for rerun in 0..=limits::UNIT_RERUNS_MAX {
             if rerun > 0 {
+                self.0.metrics.reran();
+                span.set(Attribute::Reruns(rerun));
                 tokio::time::sleep(jitter(rerun)).await;
             }
             let client = match isolation {
@@ -193,7 +209,7 @@ impl Db {
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
             work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
             let failure = match run_and_record(&mut work, &run).await {
-                Ok(value) => match work.conn.commit().await {
+                Ok(value) => match self.commit_one(&mut work).await {
                     Ok(()) => {
                         let (_, events) = work.into_parts();
                         self.0.hand_over(&events);
@@ -214,7 +230,17 @@ impl Db {
                 return Err(failure);
             }
         }
+        self.0.metrics.conflicted();
         Err(DbError::Conflict.into())
+    }
+
+    async fn commit_one(&self, work: &mut UnitOfWork) -> Result<(), DbError> {
+        let began = Instant::now();
+        let span = self.step(work.ctx().trace, COMMIT);
+        let done = work.conn.commit().await;
+        drop(span);
+        self.0.metrics.committed(1, began.elapsed());
+        done
     }
 }
 
@@ -251,6 +277,9 @@ where
         Ok(None) => Err(DbError::ForeignAwait.into()),
         Err(_) => Err(DbError::Panicked.into()),
     };
+    if !work.conn.is_in_transaction() {
+        return result.and(Err(DbError::Full.into()));
+    }
     let end = if result.is_ok() { "RELEASE unit" } else { "ROLLBACK TO unit" };
     poll_once(work.conn.control(end)).unwrap_or(Err(DbError::ForeignAwait))?;
     if result.is_err() {

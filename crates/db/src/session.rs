@@ -19,7 +19,9 @@ impl Db {
     pub async fn read(&self, tenant_id: TenantId) -> Result<ReadSession, DbError> {
         let conn = match &self.0.engine {
             Engine::Sqlite(sqlite) => {
+                let since = std::time::Instant::now();
                 let permit = sqlite.permits.acquire().await;
+                self.0.metrics.connected("readers", since);
                 let permit = permit
                     .map_err(|_| DbError::Unavailable("the database is closed".to_owned()))?;
                 permit.forget();
@@ -47,6 +49,16 @@ impl Db {
     /// Opens a read-only session over all tenants, for the engine's own loops.
     pub async fn read_across_tenants(&self) -> Result<ReadSession, DbError> {
         self.read(TenantId::from_uuid(Uuid::nil())).await
+    }
+
+    /// The server's clock, where leases follow it: nodes that differ from it show wrong instants.
+    pub async fn server_now(&self) -> Result<Option<Timestamp>, DbError> {
+        match (self.0.lease_clock, &self.0.engine) {
+            (LeaseClock::Database, Engine::Postgres(_)) => self.lease_now().await.map(Some),
+            (LeaseClock::Application, _) | (_, Engine::Sqlite(_) | Engine::Simulated(_)) => {
+                Ok(None)
+            }
+        }
     }
 
     /// The clock that leases follow.

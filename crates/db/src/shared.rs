@@ -8,17 +8,19 @@ use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use tidings_kernel::{Ctx, limits};
+use tidings_trace::Attribute;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::conn::{Conn, Link};
 use crate::open::{Engine, Inner};
 use crate::pg_conn::PgConn;
-use crate::run::{Isolation, UnitFn, unit};
+use crate::run::{Isolation, UNIT_OF_WORK, UnitFn, unit};
 use crate::session::tenant_setting;
 use crate::unit::Recorded;
-use crate::{Committed, Db, DbError, UnitOfWork, event_log};
+use crate::{Committed, Db, DbError, Lane, UnitOfWork, event_log};
 
 /// Groups that are written at the same time: one is filled while the other is flushed.
 const GROUPS: usize = 2;
@@ -48,6 +50,9 @@ pub(crate) trait SharedUnit: Send {
     /// Whose rows it sees.
     fn tenant(&self) -> String;
 
+    /// When it was queued.
+    fn queued(&self) -> Instant;
+
     /// Runs its function. Its events are kept, not written.
     fn run<'u>(
         &'u mut self,
@@ -69,6 +74,7 @@ struct Waiting<T, E, F> {
     value: Option<T>,
     recorded: Vec<Recorded>,
     error: PhantomData<fn() -> E>,
+    queued: Instant,
 }
 
 impl<T, E, F> SharedUnit for Waiting<T, E, F>
@@ -79,6 +85,10 @@ where
 {
     fn tenant(&self) -> String {
         tenant_setting(self.ctx.tenant_id)
+    }
+
+    fn queued(&self) -> Instant {
+        self.queued
     }
 
     fn run<'u>(
@@ -152,6 +162,9 @@ async fn next_group(
 }
 
 async fn write_group(inner: &Inner, mut units: Vec<Box<dyn SharedUnit>>) {
+    for unit in &units {
+        inner.metrics.taken(Lane::Shared, unit.queued());
+    }
     match write_units(inner, &mut units).await {
         Ok(recorded) => {
             for (unit, recorded) in units.into_iter().zip(recorded) {
@@ -191,9 +204,11 @@ async fn write_units(
         let events = unit.take_recorded();
         recorded.push(kept.then_some(events));
     }
-    let all: Vec<&Recorded> = recorded.iter().flatten().flatten().collect();
-    event_log::append(&mut conn, &all, inner.node()).await?;
+    let all = recorded.iter_mut().flatten().flatten();
+    event_log::append(&mut conn, all).await?;
+    let began = Instant::now();
     conn.commit().await?;
+    inner.metrics.committed(recorded.len(), began.elapsed());
     Ok(recorded)
 }
 
@@ -208,6 +223,9 @@ impl Db {
         F: UnitFn<T, E>,
     {
         let Some(queue) = &self.0.shared else { return self.write(ctx, run).await };
+        let mut span = self.step(ctx.trace, UNIT_OF_WORK);
+        span.set(Attribute::Engine(self.engine_name()));
+        let ctx = &Ctx { trace: span.context().or(ctx.trace), ..ctx.clone() };
         let run = Arc::new(run);
         let (send, receive) = oneshot::channel();
         let waiting = Waiting::<T, E, F> {
@@ -217,8 +235,11 @@ impl Db {
             value: None,
             recorded: Vec::new(),
             error: PhantomData,
+            queued: Instant::now(),
         };
+        self.0.metrics.queued(Lane::Shared);
         if queue.0.try_send(Box::new(waiting)).is_err() {
+            self.0.metrics.taken(Lane::Shared, Instant::now());
             let busy = "more units wait than the database can take; come back soon";
             return Err(DbError::Unavailable(busy.to_owned()).into());
         }

@@ -46,14 +46,31 @@ pub(crate) fn sqlite_query(
     Ok(out)
 }
 
+/// Runs a command, in the open transaction and nowhere else: where an earlier statement found no
+/// room, SQLite has undone the transaction by itself, and what came now would be half of a change.
 pub(crate) fn sqlite_execute(
     conn: &rusqlite::Connection,
     statement: &Statement,
     args: &[Value],
 ) -> Result<u64, DbError> {
+    if conn.is_autocommit() {
+        return Err(DbError::Full);
+    }
     let mut prepared = conn.prepare_cached(statement.sqlite()).map_err(sqlite_error)?;
     bind(&mut prepared, args)?;
     prepared.raw_execute().map(|changed| changed as u64).map_err(sqlite_error)
+}
+
+/// The same for a command that returns something of what it wrote.
+pub(crate) fn sqlite_returning(
+    conn: &rusqlite::Connection,
+    statement: &Statement,
+    args: &[Value],
+) -> Result<Vec<Row>, DbError> {
+    if conn.is_autocommit() {
+        return Err(DbError::Full);
+    }
+    sqlite_query(conn, statement, args)
 }
 
 struct SqliteValue<'a>(&'a Value);

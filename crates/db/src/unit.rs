@@ -263,9 +263,12 @@ impl UnitOfWork {
                 subject_id: id,
                 subject_version: version,
                 occurred_at: ctx.now,
+                seq: 0,
+                holder: self.node,
                 target: self.target,
                 body,
                 made_at,
+                trace: ctx.trace,
             },
             schema_version: event.schema_version,
             subject_kind: kind,
@@ -291,8 +294,7 @@ impl UnitOfWork {
 
     /// Writes the events and pointers: the last thing before the commit.
     pub(crate) async fn write_events(&mut self) -> Result<(), DbError> {
-        let recorded: Vec<&Recorded> = self.recorded.iter().collect();
-        event_log::append(&mut self.conn, &recorded, self.node).await
+        event_log::append(&mut self.conn, &mut self.recorded).await
     }
 
     /// The connection, and events that somebody else writes.

@@ -123,10 +123,12 @@ impl Inner {
         phases.first_byte = Some(asked.elapsed());
 
         let (parts, mut incoming) = reply.into_parts();
+        let headed = Instant::now();
         let mut excerpt = Excerpt::default();
         let ending = timeout_at(until, link.drive(excerpt.read(&mut incoming)))
             .await
             .unwrap_or(Ending::Failed);
+        phases.body = (ending != Ending::Failed).then(|| headed.elapsed());
         if ending == Ending::Complete && link.is_ready().await {
             self.pool.put(target.key(), link, Instant::now());
         }

@@ -40,6 +40,8 @@ pub struct Phases {
     pub tls: Option<Duration>,
     /// From handing over the request to the complete head of the reply.
     pub first_byte: Option<Duration>,
+    /// From the head of the reply to the end of what is read of its body.
+    pub body: Option<Duration>,
     /// The whole try.
     pub total: Duration,
     /// The request went over a connection that had served before.

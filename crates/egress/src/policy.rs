@@ -55,9 +55,6 @@ pub enum AddressRefused {
     /// Any other range that is not globally reachable.
     #[error("the address is in a reserved range")]
     Reserved,
-    /// An address of one of this machine's own interfaces.
-    #[error("the address is one of this machine's own")]
-    OwnInterface,
 }
 
 impl AddressRefused {
@@ -71,7 +68,6 @@ impl AddressRefused {
             Self::Multicast => "multicast",
             Self::Tunnel => "tunnel",
             Self::Reserved => "reserved",
-            Self::OwnInterface => "own_interface",
         }
     }
 }

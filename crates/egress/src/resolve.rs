@@ -113,15 +113,15 @@ mod tests {
         std::thread::spawn(move || {
             let mut bytes = [0; 1500];
             while let Ok((length, from)) = socket.recv_from(&mut bytes) {
-                count.fetch_add(1, Ordering::SeqCst);
-                socket.send_to(&answer(&bytes[..length]), from).unwrap();
+                let before = count.fetch_add(1, Ordering::SeqCst);
+                socket.send_to(&answer(&bytes[..length], before), from).unwrap();
             }
         });
         (port, asked)
     }
 
-    /// Echoes the question and adds the records of its first label.
-    fn answer(query: &[u8]) -> Vec<u8> {
+    /// Echoes the question and adds the records of its first label; so many were answered before.
+    fn answer(query: &[u8], before: usize) -> Vec<u8> {
         let label = &query[13..13 + usize::from(query[12])];
         let end = 12 + query[12..].iter().position(|byte| *byte == 0).unwrap() + 5;
         let is_v6 = query[end - 3] == 28;
@@ -137,7 +137,12 @@ mod tests {
             [&record(5, &alias)[..], &[0xc0, target, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1]]
                 .concat()
         };
+        let loopback = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4][..], &[127, 0, 0, 1]].concat();
+        let public = [&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4][..], &[93, 184, 216, 34]].concat();
         let (found, records) = match (label, is_v6) {
+            // Not to be remembered, and another one each time: public for the first two questions.
+            (b"rebinding", false) => (1, if before < 2 { public } else { loopback }),
+            (b"circle", _) => (1, record(5, &[&b"\x06circle\x07example\0"[..]].concat())),
             (b"public" | b"hidden", false) => (1, record(1, &[93, 184, 216, 34])),
             (b"private", false) => (1, record(1, &[10, 0, 0, 1])),
             (b"mixed", false) => {
@@ -181,9 +186,19 @@ mod tests {
         for word in ["private", "mixed", "hidden", "alias"] {
             assert_eq!(ask(&resolver, word).await, Err(SendError::BlockedAddress), "{word}");
         }
-        for word in ["absent", "empty"] {
+        for word in ["absent", "empty", "circle"] {
             assert_eq!(ask(&resolver, word).await, Err(SendError::Dns), "{word}");
         }
+    }
+
+    /// The second look-up is vetted like the first; between the two nothing is looked up.
+    #[tokio::test]
+    async fn a_name_that_changes_its_mind_is_refused() {
+        let (port, _) = name_server();
+        let resolver = resolver(port);
+        let public: IpAddr = "93.184.216.34".parse().unwrap();
+        assert_eq!(ask(&resolver, "rebinding").await, Ok(vec![public]));
+        assert_eq!(ask(&resolver, "rebinding").await, Err(SendError::BlockedAddress));
     }
 
     #[tokio::test]

@@ -83,6 +83,11 @@ fn headers() -> Value {
                 "description": "`v1,` and the base64 of an HMAC-SHA256 over `id.timestamp.body`, \
                     for each secret that is valid; single spaces between them.",
             },
+            "webhook-replay": {
+                "type": "string",
+                "description": "Only on what is sent once more because somebody asked for it: the \
+                    id of the replay, or `manual`.",
+            },
         },
     })
 }

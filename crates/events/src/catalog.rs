@@ -4,7 +4,7 @@ use serde_json::value::RawValue;
 use tidings_kernel::Metadata;
 
 use crate::custom::CustomName;
-use crate::{customers, identity, webhooks};
+use crate::{customers, identity, privacy, webhooks};
 
 /// How soon an event goes out among those of its tenant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -245,7 +245,11 @@ catalog! {
     /// What happens to customers.
     CustomerEvent in customers, Customer {
         "customer.activity_recorded" 1 Low Internal => CustomerActivityRecorded,
+        "customer.anonymized" 1 Low Internal => CustomerAnonymized,
         "customer.churned" 1 Normal Public => CustomerChurned,
+        "customer.consent_recorded" 1 Low Internal => CustomerConsentRecorded,
+        "customer.contact_added" 1 Low Internal => CustomerContactAdded,
+        "customer.contact_removed" 1 Low Internal => CustomerContactRemoved,
         "customer.created" 1 High Public => CustomerCreated,
         "customer.deleted" 1 Normal Public => CustomerDeleted,
         "customer.erased" 1 Low Internal => CustomerErased,
@@ -268,6 +272,13 @@ catalog! {
         "tenant.suspended" 1 Normal Internal => TenantSuspended,
     }
 
+    /// What is kept of events, and what was erased.
+    PrivacyEvent in privacy, Privacy {
+        "privacy.erasure.completed" 1 Normal Internal => PrivacyErasureCompleted,
+        "privacy.erasure.requested" 1 Normal Internal => PrivacyErasureRequested,
+        "privacy.retention.updated" 1 Normal Internal => PrivacyRetentionUpdated,
+    }
+
     /// What the delivery engine has to say about itself.
     WebhookEvent in webhooks, Webhook {
         "webhook.delivery.exhausted" 1 High Public => WebhookDeliveryExhausted,
@@ -276,6 +287,10 @@ catalog! {
         "webhook.endpoint.failing" 1 High Public => WebhookEndpointFailing,
         "webhook.endpoint.recovered" 1 Normal Public => WebhookEndpointRecovered,
         "webhook.event_type.registered" 1 Normal Internal => WebhookEventTypeRegistered,
+        "webhook.replay.cancelled" 1 Normal Internal => WebhookReplayCancelled,
+        "webhook.replay.completed" 1 Normal Internal => WebhookReplayCompleted,
+        "webhook.replay.failed" 1 Normal Internal => WebhookReplayFailed,
+        "webhook.replay.started" 1 Normal Internal => WebhookReplayStarted,
         "webhook.subscription.created" 1 Normal Internal => WebhookSubscriptionCreated,
         "webhook.subscription.deleted" 1 Normal Internal => WebhookSubscriptionDeleted,
         "webhook.subscription.disabled" 1 High Public => WebhookSubscriptionDisabled,

@@ -6,8 +6,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::value::RawValue;
 use tidings_kernel::{
-    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, Version,
-    WebhookSubscriptionId,
+    Actor, AnyId, Cause, EventId, Metadata, RequestId, TenantId, Timestamp, TraceContext, Uuid,
+    Version, WebhookSubscriptionId,
 };
 use utoipa::ToSchema;
 
@@ -115,10 +115,18 @@ pub struct CommittedEvent {
     pub subject_version: Version,
     /// When the change was made.
     pub occurred_at: Timestamp,
+    /// Its place among all events of the installation, in the order in which they were written.
+    /// Clocks step and nodes' clocks differ, so what came before what is asked of this.
+    pub seq: i64,
+    /// The node that holds the event's pointer.
+    pub holder: Uuid,
     /// The one subscription that it is for, where it is for one only.
     pub target: Option<WebhookSubscriptionId>,
     /// The body.
     pub body: Bytes,
     /// The place in the source that made the change.
     pub made_at: &'static Location<'static>,
+    /// The trace that the change was made in. Kept in memory only: an event that is found again in
+    /// the database begins a trace of its own.
+    pub trace: Option<TraceContext>,
 }

@@ -20,13 +20,14 @@ mod diff;
 mod envelope;
 mod example;
 pub mod identity;
+pub mod privacy;
 mod roll;
 pub mod schema;
 pub mod webhooks;
 
 pub use catalog::{
     Category, CustomerEvent, Event, EventName, EventType, IdentityEvent, Payload, PayloadVisitor,
-    Priority, Visibility, WebhookEvent,
+    Priority, PrivacyEvent, Visibility, WebhookEvent,
 };
 pub use custom::{CustomName, CustomNameError};
 pub use diff::{Diff, Previous};

@@ -1,5 +1,7 @@
 //! Payloads about the delivery engine itself.
 
+mod replays;
+
 use serde::{Deserialize, Serialize};
 use tidings_kernel::{DeliveryId, EventId, Timestamp, WebhookSubscriptionId};
 use utoipa::ToSchema;
@@ -7,6 +9,10 @@ use utoipa::ToSchema;
 use crate::customers::{EXAMPLE_NOW, EXAMPLE_UUID};
 use crate::diff::Previous;
 use crate::schema::Example;
+
+pub use replays::{
+    WebhookReplayCancelled, WebhookReplayCompleted, WebhookReplayFailed, WebhookReplayStarted,
+};
 
 /// A webhook subscription was made.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]

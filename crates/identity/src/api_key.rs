@@ -166,6 +166,12 @@ impl ApiKey {
         usable && (current || previous)
     }
 
+    /// When this digest opens the key no more, if that is known already.
+    pub fn ends_at(&self, digest: &[u8; 32]) -> Option<Timestamp> {
+        let overlap = self.previous.filter(|(old, _)| equal(old, digest)).map(|(_, until)| until);
+        [self.expires_at, overlap].into_iter().flatten().min()
+    }
+
     /// What the key may do.
     pub fn grants(&self) -> Grants {
         Grants::of(self.scopes.iter().copied())
@@ -200,6 +206,12 @@ mod tests {
         assert!(rotated.opens_with(&fresh.digest(), now));
         assert!(rotated.opens_with(&text.digest(), now));
         assert!(!rotated.opens_with(&text.digest(), now.after(OVERLAP)));
+        assert_eq!(rotated.ends_at(&fresh.digest()), None);
+        assert_eq!(rotated.ends_at(&text.digest()), Some(now.after(OVERLAP)));
+        let early = now.after(Duration::from_secs(1));
+        let ending = ApiKey { expires_at: Some(early), ..rotated.clone() };
+        assert_eq!(ending.ends_at(&fresh.digest()), Some(early));
+        assert_eq!(ending.ends_at(&text.digest()), Some(early));
 
         let revoked = rotated.revoke(now).unwrap().state().clone();
         assert!(!revoked.opens_with(&fresh.digest(), now));

@@ -15,7 +15,8 @@ use crate::store::{api_keys, installation, tenants};
 use crate::tenant::TenantStatus;
 
 /// How long a recognised credential is taken without asking the database: what is revoked on one
-/// node is refused on every other within this time, and on its own at once.
+/// node is refused on every other within this time, and on its own at once. What ends by itself is
+/// refused everywhere from its end on.
 const REMEMBERED: Duration = Duration::from_secs(5);
 /// Credentials that are remembered at most.
 const REMEMBERED_MAX: usize = 10_000;
@@ -26,11 +27,42 @@ struct Known {
     until: Timestamp,
 }
 
+/// The credentials that were recognised lately.
+#[derive(Default)]
+struct Remembered {
+    /// How often all were forgotten: what was read before that may open nothing any more.
+    epoch: u64,
+    by_digest: HashMap<[u8; 32], Known>,
+}
+
+impl Remembered {
+    fn find(&self, digest: &[u8; 32], now: Timestamp) -> Option<Principal> {
+        let known = self.by_digest.get(digest).filter(|known| now < known.until)?;
+        Some(known.principal.clone())
+    }
+
+    /// Keeps what was read when all had been forgotten `epoch` times, unless they were again since.
+    fn keep(&mut self, epoch: u64, digest: [u8; 32], known: Known) {
+        if self.epoch != epoch {
+            return;
+        }
+        if self.by_digest.len() >= REMEMBERED_MAX {
+            self.by_digest.clear();
+        }
+        self.by_digest.insert(digest, known);
+    }
+
+    fn forget(&mut self) {
+        self.epoch += 1;
+        self.by_digest.clear();
+    }
+}
+
 /// Recognises the operator's key and tenants' keys.
 pub struct Credentials {
     db: Db,
     operator: RwLock<Option<[u8; 32]>>,
-    known: Mutex<HashMap<[u8; 32], Known>>,
+    known: Mutex<Remembered>,
     used: Mutex<HashMap<(TenantId, ApiKeyId), Timestamp>>,
 }
 
@@ -53,13 +85,13 @@ impl Credentials {
         Self { db, operator: RwLock::new(None), known: Mutex::default(), used: Mutex::default() }
     }
 
-    fn known(&self) -> MutexGuard<'_, HashMap<[u8; 32], Known>> {
+    fn known(&self) -> MutexGuard<'_, Remembered> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Forgets every recognised credential, because one of them may open nothing any more.
     pub(crate) fn forget(&self) {
-        self.known().clear();
+        self.known().forget();
     }
 
     /// Reads the operator's digest.
@@ -74,22 +106,6 @@ impl Credentials {
     pub(crate) fn is_operator(&self, digest: &[u8; 32]) -> bool {
         let operator = self.operator.read().unwrap_or_else(PoisonError::into_inner);
         operator.is_some_and(|known| equal(&known, digest))
-    }
-
-    fn recall(&self, digest: &[u8; 32], now: Timestamp) -> Option<Principal> {
-        let known = self.known().get(digest).filter(|known| now < known.until).cloned()?;
-        self.note_use(&known.principal, now);
-        Some(known.principal)
-    }
-
-    fn remember(&self, digest: [u8; 32], principal: &Principal, now: Timestamp) {
-        let mut known = self.known();
-        if known.len() >= REMEMBERED_MAX {
-            known.clear();
-        }
-        known.insert(digest, Known { principal: principal.clone(), until: now.after(REMEMBERED) });
-        drop(known);
-        self.note_use(principal, now);
     }
 
     fn note_use(&self, principal: &Principal, now: Timestamp) {
@@ -118,7 +134,12 @@ impl Credentials {
             });
         }
         let now = self.db.now();
-        if let Some(principal) = self.recall(&digest, now) {
+        let (epoch, principal) = {
+            let known = self.known();
+            (known.epoch, known.find(&digest, now))
+        };
+        if let Some(principal) = principal {
+            self.note_use(&principal, now);
             return Ok(principal);
         }
         let id = KeyText::id_of(credential).ok_or_else(unknown)?;
@@ -140,7 +161,10 @@ impl Credentials {
             grants: key.grants(),
             livemode: tenant.livemode,
         };
-        self.remember(digest, &principal, now);
+        let asked_again = now.after(REMEMBERED);
+        let until = key.ends_at(&digest).map_or(asked_again, |end| end.min(asked_again));
+        self.known().keep(epoch, digest, Known { principal: principal.clone(), until });
+        self.note_use(&principal, now);
         Ok(principal)
     }
 }
@@ -158,5 +182,52 @@ impl Authenticator for Credentials {
             let tenant = tenant.ok_or_else(Problem::not_found)?;
             Ok((tenant.id, tenant.livemode))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const DIGEST: [u8; 32] = [7; 32];
+
+    fn known(until: i64) -> Known {
+        let principal = Principal {
+            tenant_id: None,
+            actor: Actor::Operator,
+            grants: Grants::default(),
+            livemode: true,
+        };
+        Known { principal, until: Timestamp::from_micros(until) }
+    }
+
+    #[test]
+    fn what_was_read_before_all_were_forgotten_is_not_kept() {
+        let mut remembered = Remembered::default();
+        let now = Timestamp::from_micros(1);
+        let epoch = remembered.epoch;
+        remembered.keep(epoch, DIGEST, known(2));
+        assert!(remembered.find(&DIGEST, now).is_some());
+        assert!(remembered.find(&DIGEST, Timestamp::from_micros(2)).is_none(), "it has ended");
+        remembered.forget();
+        assert!(remembered.find(&DIGEST, now).is_none());
+        remembered.keep(epoch, DIGEST, known(2));
+        assert!(
+            remembered.find(&DIGEST, now).is_none(),
+            "a lookup that began before brings nothing"
+        );
+        remembered.keep(remembered.epoch, DIGEST, known(2));
+        assert!(remembered.find(&DIGEST, now).is_some());
+    }
+
+    #[test]
+    fn no_more_are_kept_than_may_be() {
+        let mut remembered = Remembered::default();
+        for number in 0..=REMEMBERED_MAX {
+            let mut digest = [0; 32];
+            digest[..8].copy_from_slice(&number.to_be_bytes());
+            remembered.keep(0, digest, known(2));
+        }
+        assert_eq!(remembered.by_digest.len(), 1);
     }
 }

@@ -1,11 +1,13 @@
 //! What callers send.
 
 use serde::Deserialize;
-use tidings_kernel::{FieldError, Permission, Problem, Timestamp};
+use tidings_kernel::{FieldError, Permission, Problem, Timestamp, text};
 use utoipa::ToSchema;
 
 /// The longest name, in characters.
 const NAME_CHARS_MAX: usize = 200;
+/// The longest reason, in characters.
+const REASON_CHARS_MAX: usize = 500;
 
 /// Makes a tenant.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -49,18 +51,17 @@ pub struct CreateApiKey {
 impl CreateTenant {
     /// The name, trimmed, or what is wrong with it.
     pub fn check(&self) -> Result<String, Problem> {
-        name(&self.name)
+        name(&self.name).map_err(|fault| Problem::invalid(vec![fault]))
     }
 }
 
 impl SuspendTenant {
-    /// Refuses what is too long.
+    /// Refuses what is too long or cannot be shown.
     pub fn check(&self) -> Result<(), Problem> {
-        match &self.reason {
-            Some(reason) if reason.chars().count() > 500 => {
-                Err(Problem::invalid_field("/reason", "too_long", "at most 500 characters"))
-            }
-            Some(_) | None => Ok(()),
+        let reason = self.reason.as_deref().unwrap_or_default();
+        match text::lines("/reason", reason, REASON_CHARS_MAX) {
+            Some(fault) => Err(Problem::invalid(vec![fault])),
+            None => Ok(()),
         }
     }
 }
@@ -88,24 +89,24 @@ impl CreateApiKey {
         if self.expires_at.is_some_and(|end| end <= now) {
             errors.push(FieldError::new("/expires_at", "out_of_range", "this is in the past"));
         }
-        if errors.is_empty() {
-            Ok((name(&self.name)?, scopes))
-        } else {
-            Err(Problem::invalid(errors))
+        match name(&self.name) {
+            Ok(name) if errors.is_empty() => Ok((name, scopes)),
+            Ok(_) => Err(Problem::invalid(errors)),
+            Err(fault) => {
+                errors.push(fault);
+                Err(Problem::invalid(errors))
+            }
         }
     }
 }
 
-fn name(text: &str) -> Result<String, Problem> {
-    let name = text.trim();
-    let length = name.chars().count();
-    if (1..=NAME_CHARS_MAX).contains(&length) && !name.chars().any(char::is_control) {
-        Ok(name.to_owned())
-    } else {
-        Err(Problem::invalid_field(
-            "/name",
-            "out_of_range",
-            "1 to 200 characters, without control characters",
-        ))
+fn name(given: &str) -> Result<String, FieldError> {
+    let name = given.trim();
+    if name.is_empty() {
+        return Err(FieldError::new("/name", "required", "this field is needed"));
+    }
+    match text::line("/name", name, NAME_CHARS_MAX) {
+        Some(fault) => Err(fault),
+        None => Ok(name.to_owned()),
     }
 }

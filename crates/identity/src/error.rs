@@ -21,6 +21,9 @@ pub enum IdentityError {
     /// A key would be able to do more than its maker.
     #[error("the scope {} is not the caller's to give", .0.name())]
     ScopeNotYours(Permission),
+    /// The text of a key would let its new holder do more than before.
+    #[error("the key has the scope {}, which the caller's key does not have", .0.name())]
+    KeyCanMore(Permission),
     /// The tenant has as many keys as it may have.
     #[error("a tenant has at most {} keys that are not revoked", limits::API_KEYS_MAX)]
     TooManyKeys,
@@ -46,6 +49,10 @@ impl From<IdentityError> for Problem {
             IdentityError::ScopeNotYours(_) => Self::new(
                 ProblemKind::Forbidden,
                 format!("{text}; leave it out, or use a key that has it"),
+            ),
+            IdentityError::KeyCanMore(_) => Self::new(
+                ProblemKind::Forbidden,
+                format!("{text}; rotate it with itself, or with a key that has all of its scopes"),
             ),
             IdentityError::TooManyKeys => {
                 Self::new(ProblemKind::LimitReached, format!("{text}; revoke what is not used"))

@@ -12,6 +12,7 @@
 //! **The reasons.** Leases save work and prove nothing: two nodes that run the same job, because a
 //! lease ran out, meet in the database, and one of them rolls back.
 
+mod lag;
 mod lease;
 mod queue;
 mod reaction;
@@ -19,6 +20,7 @@ mod runner;
 mod sequencer;
 mod sweep;
 
+pub use lag::{Lag, Parked, lag, parked_ones, unheld};
 pub use lease::Leases;
 pub use queue::{Job, JobError, JobHandler, NewJob, enqueue};
 pub use reaction::{LoggedEvent, Reaction, ReactionHandler};
@@ -29,7 +31,7 @@ use tidings_db::Statement;
 
 /// The statements of this crate, for the test that prepares all of them.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [lease::ALL, queue::ALL, reaction::ALL, sequencer::ALL, sweep::ALL]
+    [lag::ALL, lease::ALL, queue::ALL, reaction::ALL, sequencer::ALL, sweep::ALL]
         .into_iter()
         .flatten()
         .copied()

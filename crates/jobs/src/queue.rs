@@ -11,7 +11,9 @@ use tidings_kernel::{Ctx, JobId, Problem, TenantId, Timestamp};
 tidings_db::statements! {
     command ENQUEUE = "INSERT INTO jobs (tenant_id, id, kind, unique_key, payload, due_at, \
         attempts, lease, created_at) VALUES ($1, $2, $3, $4, $5, $6, 0, 0, $7) \
-        ON CONFLICT DO NOTHING";
+        ON CONFLICT (tenant_id, kind, unique_key) WHERE unique_key IS NOT NULL DO UPDATE \
+        SET payload = excluded.payload, due_at = excluded.due_at, attempts = 0, \
+        parked_at = NULL, last_error = NULL WHERE jobs.parked_at IS NOT NULL";
     across query DUE = "SELECT tenant_id, id, kind, payload, attempts, lease FROM jobs \
         WHERE due_at <= $1 AND parked_at IS NULL AND (leased_until IS NULL OR leased_until < $2) \
         ORDER BY due_at LIMIT 64";
@@ -41,7 +43,8 @@ pub struct NewJob<'a, P> {
     pub payload: &'a P,
     /// When; at once with the unit's own instant.
     pub due_at: Timestamp,
-    /// One at a time for each key in a tenant: enqueuing it again is nothing.
+    /// One at a time for each key in a tenant: enqueuing it again is nothing, unless it was parked.
+    /// Then it is tried afresh, for whoever enqueues it wants it done.
     pub unique_key: Option<String>,
 }
 

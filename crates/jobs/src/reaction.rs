@@ -30,6 +30,8 @@ tidings_db::statements! {
         attempts, retry_at, last_error) VALUES ($1, $2, $3, $4, $5, $6, $7, $8) \
         ON CONFLICT (tenant_id, name, event_id) DO UPDATE SET attempts = excluded.attempts, \
         retry_at = excluded.retry_at, last_error = excluded.last_error";
+    command REPARK = "UPDATE reaction_parked SET attempts = $5, retry_at = $6, last_error = $7 \
+        WHERE tenant_id = $1 AND name = $2 AND event_id = $3 AND attempts = $4";
     command UNPARK = "DELETE FROM reaction_parked \
         WHERE tenant_id = $1 AND name = $2 AND event_id = $3";
     across query PARKED_DUE = "SELECT k.tenant_id, k.attempts, k.position, e.id, e.name, \
@@ -250,31 +252,41 @@ async fn retry_parked(db: &Db, reaction: &Reaction) -> Result<usize, DbError> {
         let shared = Arc::clone(reaction);
         let again = event.clone();
         let done = db
-            .write_bulk::<(), Problem, _>(&ctx, move |work| {
+            .write_bulk::<bool, Problem, _>(&ctx, move |work| {
                 Box::pin(retry_one(work, Arc::clone(&shared), again.clone()))
             })
             .await;
-        if let Err(problem) = done {
-            let error = problem.to_string();
-            let parked = db.write_bulk::<(), DbError, _>(&ctx, move |work| {
-                let (event, error) = (event.clone(), error.clone());
-                Box::pin(async move { park(work, name, &event, attempts + 1, &error).await })
-            });
-            let _committed = parked.await?;
-        } else {
-            taken += 1;
+        match done {
+            Ok(done) => taken += usize::from(done.into_inner()),
+            Err(problem) => {
+                let error = problem.to_string();
+                let parked = db.write_bulk::<(), DbError, _>(&ctx, move |work| {
+                    let error = error.clone();
+                    Box::pin(async move { repark(work, name, event.id, attempts, &error).await })
+                });
+                let _committed = parked.await?;
+            }
         }
     }
     Ok(taken)
 }
 
+/// Takes a parked event, unless another node has. It is taken out first: of two nodes that hold the
+/// same list, the second finds nothing to take out, and so reacts to nothing.
 async fn retry_one(
     work: &mut UnitOfWork,
     reaction: Reaction,
     event: LoggedEvent,
-) -> Result<(), Problem> {
+) -> Result<bool, Problem> {
     let name = reaction.name();
     let tenant_id = work.ctx().tenant_id;
+    let unparked = work
+        .silent(Silent::JobBookkeeping)
+        .execute(&UNPARK, args![tenant_id, name, event.id])
+        .await?;
+    if unparked == 0 {
+        return Ok(false);
+    }
     let earlier: i64 = work
         .reader()
         .scalar(&PARKED_SUBJECT, args![tenant_id, name, event.subject_id, event.position])
@@ -282,10 +294,25 @@ async fn retry_one(
     if earlier > 0 {
         return Err(Problem::unavailable("an earlier event of the same object waits", 1));
     }
-    let id = event.id;
     reaction.react(work, event).await?;
-    work.silent(Silent::JobBookkeeping).execute(&UNPARK, args![tenant_id, name, id]).await?;
-    Ok(())
+    Ok(true)
+}
+
+/// Puts an event off that failed once more. What another node has taken, or put off, is left alone.
+async fn repark(
+    work: &mut UnitOfWork,
+    name: &'static str,
+    event_id: EventId,
+    attempts: i64,
+    error: &str,
+) -> Result<(), DbError> {
+    let (tenant_id, failed) = (work.ctx().tenant_id, attempts + 1);
+    let retry_at = work.now().after(back_off(failed));
+    let error: String = error.chars().take(500).collect();
+    work.silent(Silent::JobBookkeeping)
+        .execute(&REPARK, args![tenant_id, name, event_id, attempts, failed, retry_at, error])
+        .await
+        .map(|_| ())
 }
 
 /// How many events each reaction has parked.

@@ -48,6 +48,11 @@ impl RunnerBuilder {
         self
     }
 
+    /// The names of the reactions.
+    pub fn reaction_names(&self) -> Vec<&'static str> {
+        self.reactions.iter().map(|reaction| reaction.name()).collect()
+    }
+
     /// The runner of all of them.
     pub fn build(self, db: Db, bus: Bus, leases: Leases) -> Runner {
         let Self { handlers, sweeps, reactions } = self;
@@ -120,6 +125,7 @@ impl Runner {
         loop {
             let now = sequencer::run(&self.0.db).await?;
             placed += now;
+            self.0.bus.announce_positions();
             if now == 0 {
                 return Ok(placed);
             }
@@ -158,6 +164,7 @@ impl Runner {
         let Inner { db, bus, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("a job, a sweep, or the database");
             if let Err(error) = self.run_due_beating(Some(&pulse)).await {
                 tracing::warn!(%error, "jobs could not run");
             }
@@ -176,6 +183,7 @@ impl Runner {
         let Inner { db, bus, leases, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("the database to give positions");
             let placed = match leases.hold("sequencer").await {
                 Ok(true) => sequencer::run(db).await,
                 Ok(false) => Ok(0),
@@ -183,7 +191,10 @@ impl Runner {
             };
             match placed {
                 Ok(0) => bus.wait(Topic::Sequencer, bus.after(POLL)).await,
-                Ok(_) => bus.wake(Topic::Reactions),
+                Ok(_) => {
+                    bus.announce_positions();
+                    bus.wake(Topic::Reactions);
+                }
                 Err(error) => {
                     tracing::warn!(%error, "no positions could be given");
                     bus.wait(Topic::Sequencer, bus.after(POLL)).await;
@@ -196,6 +207,7 @@ impl Runner {
         let Inner { db, bus, leases, reactions, .. } = &*self.0;
         loop {
             pulse.beat();
+            pulse.waits_for("a reaction, or the database");
             let taken = match leases.hold("reactions").await {
                 Ok(true) => reaction::run(db, reactions, Some(&pulse)).await,
                 Ok(false) => Ok(0),

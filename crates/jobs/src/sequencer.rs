@@ -7,8 +7,8 @@
 
 use std::collections::BTreeMap;
 
-use tidings_db::{Db, DbError, Silent, ToValue, UnitOfWork, args};
-use tidings_kernel::{EventId, TenantId, Uuid};
+use tidings_db::{Db, DbError, Reader, Silent, ToValue, UnitOfWork, args};
+use tidings_kernel::{EventId, TenantId, Timestamp, Uuid};
 
 tidings_db::statements! {
     across query CURSOR = "SELECT xid, seq FROM sequencer WHERE id = 1";
@@ -18,10 +18,12 @@ tidings_db::statements! {
         "SELECT xid, seq, tenant_id, id FROM events WHERE (xid, seq) > ($1, $2) \
             AND xid < CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT) \
             ORDER BY xid, seq LIMIT 500";
-    forked across query BEHIND =
-        "SELECT COUNT(*) FROM sequencer s WHERE EXISTS (SELECT 1 FROM events e WHERE e.seq > s.seq)",
-        "SELECT COUNT(*) FROM sequencer s \
-            WHERE EXISTS (SELECT 1 FROM events e WHERE (e.xid, e.seq) > (s.xid, s.seq))";
+    forked across query UNPLACED =
+        "SELECT COUNT(*), MIN(w.occurred_at) FROM (SELECT e.occurred_at FROM events e \
+            JOIN sequencer s ON e.seq > s.seq ORDER BY e.seq LIMIT 10000) w",
+        "SELECT COUNT(*), MIN(w.occurred_at) FROM (SELECT e.occurred_at FROM events e \
+            JOIN sequencer s ON (e.xid, e.seq) > (s.xid, s.seq) \
+            ORDER BY e.xid, e.seq LIMIT 10000) w";
     across command ADVANCE = "UPDATE sequencer SET xid = $1, seq = $2 \
         WHERE id = 1 AND xid = $3 AND seq = $4";
     across command COUNT_UP = "INSERT INTO position_counters (tenant_id, last) VALUES ($1, $2) \
@@ -68,6 +70,12 @@ async fn place(work: &mut UnitOfWork) -> Result<usize, DbError> {
 /// Whether committed events wait for a position. On PostgreSQL they wait as long as an older
 /// transaction runs anywhere on the server.
 pub(crate) async fn is_behind(db: &Db) -> Result<bool, DbError> {
-    let behind: i64 = db.read_across_tenants().await?.reader().scalar(&BEHIND, &[]).await?;
-    Ok(behind > 0)
+    Ok(unplaced(db.read_across_tenants().await?.reader()).await?.0 > 0)
+}
+
+/// How many committed events wait for a position, and since when the oldest does. The count ends at
+/// ten thousand: whoever asks wants to know whether it is much.
+pub(crate) async fn unplaced(mut reader: Reader<'_>) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row: Option<(i64, Option<Timestamp>)> = reader.row(&UNPLACED, &[]).await?;
+    row.ok_or(DbError::Decode { column: 0 })
 }

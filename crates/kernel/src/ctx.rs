@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::{ApiKeyId, EventId, IdSeed, Ordinals, RequestId, TenantId, Timestamp, UserId};
+use crate::{
+    ApiKeyId, EventId, IdSeed, Ordinals, RequestId, TenantId, Timestamp, TraceContext, UserId,
+};
 
 /// Who caused a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -100,6 +102,10 @@ permissions! {
     EventsRead = "events.read", tenant;
     /// Create and change custom event types.
     EventTypesManage = "event_types.manage", tenant;
+    /// Read how long events are kept, and the receipts of erasures.
+    PrivacyRead = "privacy.read", tenant;
+    /// Set how long events are kept; erase what they hold of a subject.
+    PrivacyManage = "privacy.manage", tenant;
     /// Create, list, suspend and reactivate tenants.
     TenantsManage = "tenants.manage", operator;
     /// Read subscriptions, deliveries and attempts.
@@ -161,6 +167,8 @@ pub struct Ctx {
     pub grants: Grants,
     /// Where ids come from.
     pub seed: IdSeed,
+    /// The trace that this is a part of, where one is recorded.
+    pub trace: Option<TraceContext>,
 }
 
 impl Ctx {

@@ -42,6 +42,17 @@ impl fmt::Display for AnyId {
     }
 }
 
+impl FromStr for AnyId {
+    type Err = IdError;
+
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let (prefix, suffix) = text.split_once('_').ok_or(IdError::UnknownKind)?;
+        let (prefix, _) = KINDS.iter().find(|kind| kind.0 == prefix).ok_or(IdError::UnknownKind)?;
+        let uuid = decode(suffix).ok_or(IdError::BadSuffix { prefix })?;
+        Ok(Self { prefix, uuid })
+    }
+}
+
 impl<K: Kind> Id<K> {
     /// Wraps sixteen bytes that are known to name a `K`: a database row, a minted value.
     pub const fn from_uuid(uuid: Uuid) -> Self {
@@ -110,6 +121,9 @@ pub enum IdError {
         /// The prefix that was wanted.
         prefix: &'static str,
     },
+    /// A prefix that no kind has, or none.
+    #[error("this is no id: an id looks like cus_01h455vb4pex5vsknk084sn02q")]
+    UnknownKind,
     /// The right prefix with a suffix that no UUID has.
     #[error(
         "the part after {prefix}_ is not an id: 26 characters of 0-9 and a-z without i, l, o, u"
@@ -247,12 +261,16 @@ const fn before(a: &str, b: &str) -> bool {
 kinds! {
     /// The id of an activity in a customer's history.
     ActivityKind ActivityId = "act" "activity";
-    /// The id of one attempt to deliver.
-    AttemptKind AttemptId = "atm" "attempt";
+    /// The id of an entry in a customer's consent log.
+    ConsentKind ConsentId = "cns" "consent";
+    /// The id of a contact person of a customer.
+    ContactKind ContactId = "con" "contact";
     /// The id of a customer.
     CustomerKind CustomerId = "cus" "customer";
     /// The id of a delivery: one event for one webhook subscription.
     DeliveryKind DeliveryId = "dlv" "delivery";
+    /// The id of an erasure of what events hold of a subject.
+    ErasureKind ErasureId = "ers" "erasure";
     /// The id of a custom event type.
     EventTypeKind EventTypeId = "ety" "event type";
     /// The id of an event; it is sent as `webhook-id`.
@@ -269,6 +287,10 @@ kinds! {
     PublicationKind PublicationId = "pub" "publication";
     /// The id of a request.
     RequestKind RequestId = "req" "request";
+    /// The id of a replay: past events, sent once more to one webhook subscription.
+    ReplayKind ReplayId = "rpl" "replay";
+    /// The id of a tenant's retention settings.
+    RetentionKind RetentionId = "rtn" "retention";
     /// The id of a customer segment.
     SegmentKind SegmentId = "seg" "segment";
     /// The id of a tenant.
@@ -300,10 +322,30 @@ mod tests {
     }
 
     #[test]
+    fn an_id_of_any_kind_is_read_with_its_prefix() {
+        let id = CustomerId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string().parse::<AnyId>(), Ok(id.any()));
+        for wrong in ["", "_", "cus", "cus_", "xyz_01h455vb4pex5vsknk084sn02q", "cus_01h4"] {
+            assert!(wrong.parse::<AnyId>().is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
     fn each_kind_has_a_schema_of_its_own() {
         use utoipa::ToSchema;
         assert_eq!(CustomerId::name(), "CustomerId");
         assert_eq!(WebhookSubscriptionId::name(), "WebhookSubscriptionId");
+    }
+
+    #[test]
+    fn an_id_of_any_kind_is_read_by_its_prefix() {
+        let id = CustomerId::from_uuid(Uuid::from_u128(7));
+        assert_eq!(id.to_string().parse::<AnyId>(), Ok(id.any()));
+        for text in
+            ["", "cus", "cus_", "xyz_01h455vb4pex5vsknk084sn02q", "cus_01H455VB4PEX5VSKNK084SN02Q"]
+        {
+            assert!(text.parse::<AnyId>().is_err(), "{text}");
+        }
     }
 
     #[test]

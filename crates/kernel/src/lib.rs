@@ -19,7 +19,9 @@ mod page;
 mod patch;
 mod problem;
 mod seed;
+pub mod text;
 mod time;
+mod trace;
 
 pub use change::{Change, ChangeParts, Entity, Metadata, Version};
 pub use ctx::{Actor, Cause, Ctx, Grants, Permission};
@@ -29,4 +31,5 @@ pub use patch::Patch;
 pub use problem::{FieldError, Problem, ProblemKind};
 pub use seed::{IdSeed, Ordinals};
 pub use time::{Clock, OnJump, SystemClock, TestClock, Timestamp, TimestampError, time_zone};
+pub use trace::TraceContext;
 pub use uuid::Uuid;

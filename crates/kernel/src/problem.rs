@@ -74,16 +74,24 @@ problem_kinds! {
     NotFound = 404 "not_found" "There is no such thing here";
     /// The path exists, the method does not.
     MethodNotAllowed = 405 "method_not_allowed" "The method is not allowed here";
+    /// It took longer than a request may.
+    RequestTimeout = 408 "request_timeout" "The request took too long";
+    /// The request arrives more slowly than anybody is waited for.
+    TooSlow = 408 "request_too_slow" "The request arrives too slowly";
     /// A customer with this mail address exists.
     DuplicateEmail = 409 "duplicate_email" "The mail address is in use";
     /// Something else that must be unique exists.
     AlreadyExists = 409 "already_exists" "It exists already";
+    /// Subscriptions of the customer run.
+    HasLiveSubscriptions = 409 "has_live_subscriptions" "Subscriptions of the customer run";
     /// The state does not allow the verb.
     InvalidTransition = 409 "invalid_transition" "The state does not allow this";
     /// The first call with this key still runs.
     IdempotencyInProgress = 409 "idempotency_in_progress" "The first call with this key still runs";
     /// A tenant has as many of these as it may have.
     LimitReached = 409 "limit_reached" "There are as many of these as there may be";
+    /// Retention or erasure has taken what this needs.
+    PayloadGone = 410 "payload_gone" "The payload is kept no longer";
     /// `If-Match` names an old version.
     PreconditionFailed = 412 "precondition_failed" "It has changed since it was read";
     /// The body is larger than the route takes.
@@ -102,6 +110,8 @@ problem_kinds! {
     UrlRefused = 422 "url_refused" "The URL is not one that can be called";
     /// A fault of ours.
     Internal = 500 "internal" "Something went wrong on our side";
+    /// The disk of the database is full.
+    StorageFull = 503 "storage_full" "There is no room left on the server's disk";
     /// Not now.
     Unavailable = 503 "unavailable" "Try again in a moment";
 }

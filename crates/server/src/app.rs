@@ -1,10 +1,8 @@
 //! Everything wired together.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Router;
-use prometheus_client::registry::Registry;
 use tidings_bus::{Bus, Tasks};
 use tidings_customers::{Customers, NoSubscriptions};
 use tidings_db::{Db, LeaseClock, Location, Options, WriterMode};
@@ -12,17 +10,19 @@ use tidings_egress::{Egress, Policy};
 use tidings_identity::{Identity, OperatorKey};
 use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed, SystemClock};
+use tidings_trace::Tracer;
 use tidings_vault::{Vault, system_random};
-use tidings_web::{Api, HttpMetrics, OperationInfo, Services};
+use tidings_web::OperationInfo;
 use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
-use crate::probes::{self, Probes};
+use crate::diagnosis::Looker;
+use crate::probes::Probes;
 use crate::settings::{Settings, StartError};
+use crate::surface::{Behind, Surface, surface};
+use crate::telemetry::{Exporter, Otlp};
 use crate::wiring;
 
-/// The watchdog ends the process when a loop has not gone round for so long.
-const WATCHDOG: Duration = Duration::from_mins(1);
 /// Connections to PostgreSQL unless told.
 const CONNECTIONS: usize = 20;
 
@@ -43,6 +43,8 @@ pub struct Parts {
     pub name: String,
     /// The DNS name under which endpoints are asked for their consent.
     pub webhook_origin: Option<String>,
+    /// Where traces go; without it nothing is recorded.
+    pub otlp: Option<Otlp>,
 }
 
 /// Everything wired together.
@@ -69,6 +71,8 @@ pub struct App {
     pub new_operator_key: Option<OperatorKey>,
     /// Readiness.
     pub probes: Probes,
+    pub(crate) looker: Looker,
+    exporter: Option<Exporter>,
     /// Holds the data directory's lock.
     _data_dir: Option<DataDir>,
 }
@@ -97,28 +101,24 @@ impl App {
         let egress = Egress::new(policy, tidings_egress::Options::default())?;
         let name = format!("{}:{}", settings.listen_on(), std::process::id());
         let webhook_origin = settings.webhook_origin.clone();
+        let otlp = settings.otlp()?;
+        let background = true;
         let parts =
-            Parts { db, vault, egress, operator_key, background: true, name, webhook_origin };
+            Parts { db, vault, egress, operator_key, background, name, webhook_origin, otlp };
         Ok(Self { _data_dir: Some(data_dir), ..Self::build(parts).await? })
     }
 
     /// Wires the parts together and starts the loops.
     pub async fn build(parts: Parts) -> Result<Self, StartError> {
-        let Parts { db, vault, egress, operator_key, background, name, webhook_origin } = parts;
+        let Parts { db, vault, egress, operator_key, background, name, webhook_origin, otlp } =
+            parts;
         if let Some(origin) = webhook_origin.as_ref().filter(|o| !handshake::is_origin(o)) {
             return Err(StartError::Origin(origin.clone()));
         }
         let bus = Bus::new(Arc::clone(db.clock()));
         let tasks = Tasks::default();
-        let identity = Identity::new(db.clone(), Arc::clone(&vault));
-        if !identity.check_root_key().await? {
-            return Err(StartError::Key(
-                "the root key is not the one that this database was sealed with; every node needs \
-                 the same root.key, or TIDINGS_ROOT_KEY"
-                    .to_owned(),
-            ));
-        }
-        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
+        let (tracer, exporter) = trace(otlp.as_ref(), &db, &tasks, &name);
+        let identity = identity_of(&db, &vault).await?;
         let webhooks = Webhooks::new(db.clone(), Arc::clone(&vault), egress.clone(), bus.clone())
             .with_origin(webhook_origin.as_deref());
         // With no billing there are no subscriptions to pause, and so none are.
@@ -130,31 +130,35 @@ impl App {
             bus: bus.clone(),
             tasks: tasks.clone(),
             name,
+            tracer: tracer.clone(),
         })
         .await?;
+        let webhooks = webhooks.with_engine(&engine);
         let leases = Leases::new(db.clone(), engine.node_id());
-        let runner = by_itself(&identity, &customers).build(db.clone(), bus.clone(), leases);
+        let by_itself = by_itself(&identity, &customers, &webhooks);
+        let reactions = by_itself.reaction_names();
+        let runner = by_itself.build(db.clone(), bus.clone(), leases);
         runner.declare().await?;
+        watch_writer(&tasks, &db);
         if background {
             runner.start(&tasks);
-            watch(&tasks);
+            watch(&tasks)?;
         }
-        let metrics = HttpMetrics::default();
-        let mut registry = Registry::with_prefix("tidings");
-        metrics.register(&mut registry);
-        engine.metrics().register(&mut registry);
-        let api = Api::new(Services {
+        let Surface { router, operations, openapi, probes, looker } = surface(Behind {
             db: db.clone(),
             vault,
-            authenticator: identity.credentials().clone(),
-            metrics,
-        })
-        .with(tidings_identity::routes(&identity))
-        .with(tidings_customers::routes(&customers))
-        .with(tidings_webhooks::routes(&webhooks));
-        let (operations, openapi) = (api.operations(), api.openapi());
-        let probes = Probes::new(db.clone(), tasks.clone(), registry, identity.clone());
-        let router = api.into_router().merge(probes::routes(&probes, &openapi));
+            identity: identity.clone(),
+            customers,
+            webhooks: webhooks.clone(),
+            engine: engine.clone(),
+            tasks: tasks.clone(),
+            tracer,
+            exporter: exporter.clone(),
+            reactions,
+        });
+        // At the end, where nothing can fail any more: a key that is stored must reach whoever prints
+        // it, for it is never shown again.
+        let new_operator_key = identity.ensure_operator_key(operator_key).await?;
         Ok(Self {
             db,
             identity,
@@ -167,6 +171,8 @@ impl App {
             openapi,
             new_operator_key,
             probes,
+            looker,
+            exporter,
             _data_dir: None,
         })
     }
@@ -176,6 +182,9 @@ impl App {
         self.probes.drain();
         self.engine.drain().await;
         self.tasks.end().await;
+        if let Some(exporter) = &self.exporter {
+            exporter.flush().await;
+        }
         if let Err(error) = self.runner.release().await {
             tracing::warn!(%error, "other nodes wait until the leases end");
         }
@@ -183,23 +192,41 @@ impl App {
     }
 }
 
-/// Ends the process when a loop stands still: another start is better than a server that looks
-/// alive (reliability rule R15).
-fn watch(tasks: &Tasks) {
-    let watched = tasks.clone();
-    tasks.spawn(async move {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(Duration::from_secs(5)) => {}
-                () = watched.shutdown().cancelled() => return,
-            }
-            let stuck = watched.beats().into_iter().find(|beat| beat.pulse.age() > WATCHDOG);
-            if let Some(beat) = stuck {
-                tracing::error!(task = beat.name, "a loop stands still; the process ends");
-                std::process::abort();
-            }
-        }
-    });
+/// The identity domain, over the root key that the database was sealed with and no other.
+async fn identity_of(db: &Db, vault: &Arc<Vault>) -> Result<Identity, StartError> {
+    let identity = Identity::new(db.clone(), Arc::clone(vault));
+    if identity.check_root_key().await? {
+        return Ok(identity);
+    }
+    Err(StartError::Key(
+        "the root key is not the one that this database was sealed with; every node needs the same \
+         root.key, or TIDINGS_ROOT_KEY"
+            .to_owned(),
+    ))
+}
+
+/// Ends the process when a loop, or SQLite's writer, stands still. It is no orderly end: what waits
+/// for it would wait for ever, and everything is in the database.
+fn watch(tasks: &Tasks) -> Result<(), StartError> {
+    tasks.watch(|_| std::process::abort()).map_err(StartError::Watchdog)
+}
+
+/// Lets `/readyz`, `/metrics`, `doctor` and the watchdog see SQLite's writer, a thread of its own.
+fn watch_writer(tasks: &Tasks, db: &Db) {
+    if db.is_shared() {
+        return;
+    }
+    let db = db.clone();
+    tasks.watch_also("writer", move || db.writer_standing());
+}
+
+/// The tracer; with what sends its spans away, where they go anywhere.
+fn trace(otlp: Option<&Otlp>, db: &Db, tasks: &Tasks, name: &str) -> (Tracer, Option<Exporter>) {
+    let Some(otlp) = otlp else { return (Tracer::off(), None) };
+    let (tracer, exporter) = otlp.start(Arc::clone(db.clock()), name);
+    db.trace_with(tracer.clone());
+    exporter.run(tasks);
+    (tracer, Some(exporter))
 }
 
 /// Opens the database of the settings, with its vault and directory.
@@ -259,15 +286,24 @@ impl App {
 }
 
 /// What happens without anyone asking for it.
-fn by_itself(identity: &Identity, customers: &Customers) -> RunnerBuilder {
+pub(crate) fn by_itself(
+    identity: &Identity,
+    customers: &Customers,
+    webhooks: &Webhooks,
+) -> RunnerBuilder {
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(tidings_webhooks::jobs::purge_statistics())
+        .sweep(tidings_webhooks::jobs::finish_erasures())
         .sweep(wiring::idempotent_replies())
-        .reaction(tidings_webhooks::jobs::EventActivity);
-    for sweep in tidings_customers::jobs::sweeps(customers) {
+        .job(tidings_webhooks::jobs::EraseSubject::new(webhooks))
+        .job(tidings_webhooks::jobs::GoOnWithReplay::new(webhooks))
+        .reaction(tidings_webhooks::jobs::EventActivity)
+        .reaction(tidings_webhooks::jobs::ErasePeople);
+    let of_domains = tidings_customers::jobs::sweeps(customers);
+    for sweep in of_domains.into_iter().chain(tidings_webhooks::jobs::retention()) {
         runner = runner.sweep(sweep);
     }
     for handler in tidings_customers::jobs::handlers(customers) {

@@ -7,6 +7,9 @@ use std::path::{Path, PathBuf};
 
 use tidings_vault::{ROOT_KEY_BYTES, Vault, system_random};
 
+/// The file of the root key.
+const ROOT_KEY: &str = "root.key";
+
 /// A data directory that cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DataDirError {
@@ -54,8 +57,16 @@ impl DataDir {
         Ok(Vault::new(&key))
     }
 
+    /// The same, and no key is made where there is none.
+    pub fn find_vault(path: &Path, given: Option<&str>) -> Result<Option<Vault>, DataDirError> {
+        match given {
+            None if !path.join(ROOT_KEY).exists() => Ok(None),
+            given => Self { path: path.to_owned(), _lock: None }.vault(given).map(Some),
+        }
+    }
+
     fn root_key(&self) -> Result<[u8; ROOT_KEY_BYTES], DataDirError> {
-        let path = self.path.join("root.key");
+        let path = self.path.join(ROOT_KEY);
         let io = |error| DataDirError::Io(path.clone(), error);
         if !path.exists() {
             let key: [u8; ROOT_KEY_BYTES] = system_random();

@@ -9,13 +9,14 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use http::{HeaderMap, StatusCode, header};
-use prometheus_client::registry::Registry;
 use serde_json::json;
-use tidings_bus::Tasks;
+use tidings_bus::{LATE_AFTER, Tasks, late};
 use tidings_db::Db;
 use tidings_identity::Identity;
 use tidings_kernel::{Actor, ProblemKind};
 use tidings_web::Authenticator;
+
+use crate::metrics::Metrics;
 
 /// What the probe waits for a write; whoever probes waits not much longer.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 struct Inner {
     db: Db,
     tasks: Tasks,
-    registry: Registry,
+    metrics: Metrics,
     identity: Identity,
     draining: AtomicBool,
 }
@@ -39,9 +40,9 @@ impl std::fmt::Debug for Probes {
 }
 
 impl Probes {
-    pub(crate) fn new(db: Db, tasks: Tasks, registry: Registry, identity: Identity) -> Self {
+    pub(crate) fn new(db: Db, tasks: Tasks, metrics: Metrics, identity: Identity) -> Self {
         let draining = AtomicBool::new(false);
-        Self(Arc::new(Inner { db, tasks, registry, identity, draining }))
+        Self(Arc::new(Inner { db, tasks, metrics, identity, draining }))
     }
 
     /// Says that no new work should come here.
@@ -49,18 +50,15 @@ impl Probes {
         self.0.draining.store(true, Ordering::Release);
     }
 
-    /// The metrics as text.
-    fn metrics(&self) -> String {
-        let mut text = String::new();
-        // Writing into a String does not fail.
-        let _ = prometheus_client::encoding::text::encode(&mut text, &self.0.registry);
-        text
+    /// The page of `/metrics`.
+    pub async fn metrics(&self) -> String {
+        self.0.metrics.page().await
     }
 
     /// Metrics on a listener of their own, without a key.
     pub fn metrics_router(&self) -> Router {
         let probes = self.clone();
-        Router::new().route("/metrics", get(move || async move { metrics_response(&probes) }))
+        Router::new().route("/metrics", get(move || async move { metrics_response(&probes).await }))
     }
 }
 
@@ -94,22 +92,31 @@ async fn readyz(State(probes): State<Probes>) -> Response {
         Err(_) => format!("no write within {} seconds", PATIENCE.as_secs()),
     };
     let draining = probes.0.draining.load(Ordering::Acquire);
-    let ready = database == "ok" && !draining;
-    let slowest = probes.0.tasks.beats().iter().map(|beat| beat.pulse.age().as_secs()).max();
+    let beats = probes.0.tasks.beats();
+    let slowest = beats.iter().map(|beat| beat.age.as_secs()).max();
+    // The watchdog ends the process when they have stood still for twice as long.
+    let late: Vec<_> = late(beats, LATE_AFTER)
+        .into_iter()
+        .map(|beat| {
+            json!({"loop": beat.name, "seconds": beat.age.as_secs(), "waits_for": beat.waits_for})
+        })
+        .collect();
+    let ready = database == "ok" && !draining && late.is_empty();
     let body = json!({
         "ready": ready,
         "draining": draining,
         "engine": probes.0.db.engine_name(),
         "database": database,
         "slowest_loop_seconds": slowest,
+        "late_loops": late,
     });
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CONTENT_TYPE, "application/json")], body.to_string()).into_response()
 }
 
-fn metrics_response(probes: &Probes) -> Response {
+async fn metrics_response(probes: &Probes) -> Response {
     let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], probes.metrics()).into_response()
+    ([(header::CONTENT_TYPE, kind)], probes.metrics().await).into_response()
 }
 
 /// The numbers say how much business there is, so they are the operator's.
@@ -124,7 +131,7 @@ async fn metrics(State(probes): State<Probes>, headers: HeaderMap) -> Response {
         None => None,
     };
     if known.is_some_and(|principal| principal.actor == Actor::Operator) {
-        metrics_response(&probes)
+        metrics_response(&probes).await
     } else {
         let text =
             "send the operator's key as Authorization: Bearer <key>, or use --metrics-listen\n";

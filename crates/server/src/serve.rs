@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use http::StatusCode;
+use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
@@ -12,10 +14,11 @@ use tidings_bus::{Shutdown, Tasks};
 use tokio::net::TcpListener;
 use tower::ServiceExt;
 
+use crate::heads;
+use crate::stall::Stalling;
+
 /// A client has so long for the head of a request, and so long between two.
 const HEADER_READ: Duration = Duration::from_secs(10);
-/// The whole of a request.
-const REQUEST: Duration = Duration::from_mins(1);
 /// Requests under way have so long to end once the program ends.
 const END: Duration = Duration::from_secs(10);
 /// Connections at once.
@@ -56,7 +59,7 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
             .max_headers(100)
             .max_buf_size(64 * 1024)
             .keep_alive(true)
-            .serve_connection(TokioIo::new(stream), service);
+            .serve_connection(TokioIo::new(Stalling::new(stream)), service);
         let watched = graceful.watch(connection);
         tasks.spawn(async move {
             if let Err(error) = watched.await {
@@ -66,20 +69,29 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
         });
     }
     drop(listener);
+    tasks.streams().cancel();
     if tokio::time::timeout(END, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off after {END:?}");
     }
 }
 
+/// The door gives each request its time; what is beside the door waits for nobody.
 async fn answer(router: Router, request: http::Request<Incoming>) -> http::Response<Body> {
-    let answered = tokio::time::timeout(REQUEST, router.oneshot(request.map(Body::new))).await;
-    match answered {
-        Ok(Ok(response)) => response,
-        Ok(Err(never)) => match never {},
-        Err(_) => {
-            let mut response = http::Response::new(Body::empty());
-            *response.status_mut() = http::StatusCode::REQUEST_TIMEOUT;
-            response
-        }
+    let (head, body) = request.into_parts();
+    if let Some(status) = heads::refusal(&head) {
+        return closing(status);
     }
+    let request = http::Request::from_parts(head, body);
+    match router.oneshot(request.map(Body::new)).await {
+        Ok(response) => response,
+        Err(never) => match never {},
+    }
+}
+
+/// A bare answer, after which the connection ends: what follows on it may be anything.
+fn closing(status: StatusCode) -> http::Response<Body> {
+    let mut response = http::Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
 }

@@ -10,6 +10,7 @@ use tidings_db::{Db, DbError, LeaseClock, Location, Options, SimulatedDatabase, 
 use tidings_egress::{Egress, NetworkChoice, Policy, ResolverChoice};
 use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tidings_webhooks::{Engine, EngineParts, Webhooks};
 use tokio::runtime::{Builder, Runtime};
@@ -131,6 +132,7 @@ impl Node {
             bus: bus.clone(),
             tasks: Tasks::default(),
             name: format!("node {}", self.number),
+            tracer: Tracer::off(),
         })
         .await?;
         let leases = Leases::new(db.clone(), engine.node_id());
@@ -160,7 +162,8 @@ impl Node {
             return;
         }
         let until = program.clock.instant_of(until);
-        runtime.block_on(tokio::time::sleep_until(until));
+        // A sleep is made inside the runtime whose clock it follows.
+        runtime.block_on(async { tokio::time::sleep_until(until).await });
     }
 
     /// Ends the program at once, wherever it was: nothing is drained, nothing said.

@@ -30,10 +30,12 @@ use crate::{Report, node};
 tidings_db::statements! {
     command ADD_TENANT = "INSERT INTO tenants (tenant_id, name, livemode, status, created_at, \
         updated_at, version) VALUES ($1, 'Acme', $2, 'active', 0, 0, 1)";
+    query DUE_AFTER = "SELECT MIN(next_attempt_at) FROM deliveries \
+        WHERE tenant_id = $1 AND next_attempt_at > $2";
 }
 
 /// True seconds without trouble after which everything must have been delivered, or be due later.
-const DRAIN_SECONDS_MAX: u32 = 150;
+const DRAIN_SECONDS_MAX: u32 = 600;
 /// A turn of a node while everything is well.
 const CALM_TURN: Duration = Duration::from_millis(250);
 
@@ -98,6 +100,16 @@ impl Observer {
         }));
         drop(added.unwrap_or_else(|error| panic!("{error}")));
     }
+
+    /// When the tenant's next delivery after that time is due.
+    fn due_after(&self, tenant: usize, wall: Timestamp) -> Option<Timestamp> {
+        let id = tenant_id(tenant);
+        let found = self.runtime.block_on(async {
+            let mut session = self.db.read(id).await?;
+            session.reader().scalar(&DUE_AFTER, args![id, wall]).await
+        });
+        found.unwrap_or_else(|error: DbError| panic!("{error}"))
+    }
 }
 
 struct NoNetwork;
@@ -159,6 +171,9 @@ impl World {
             self.act(0, Step::Create { tenant });
         }
         drained = drained && self.drain();
+        // The positions of what came last.
+        self.act(0, Step::Sequence);
+        (0..4).for_each(|_| self.turn(CALM_TURN));
         self.judge(mutation, drained, probed_at)
     }
 
@@ -271,9 +286,11 @@ impl World {
                 return true;
             }
             let wall = self.around.wall.at(self.now);
-            if let Some(due) = backlog.next_due.filter(|due| *due > wall)
-                && backlog.pointers == 0
-            {
+            // What is due and waits for an object's earlier event is no reason to stand still.
+            let due = (0..self.scenario.tenants)
+                .filter_map(|tenant| self.observer.due_after(tenant, wall))
+                .min();
+            if let Some(due) = due.filter(|_| backlog.pointers == 0 && idle) {
                 self.around.wall.set_forward(due.since(wall));
                 self.around.book.note(self.now, &format!("wall clocks show {due}"));
             }

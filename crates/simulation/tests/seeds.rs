@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidings_simulation::{Mutation, Report, simulate};
 
 /// Seeds of a run unless told.
-const SEEDS: u64 = 1_000;
+const SEEDS: u64 = 300;
 /// Threads that simulate; each simulation is on one.
 const THREADS: usize = 2;
 

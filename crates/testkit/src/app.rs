@@ -13,7 +13,7 @@ use tidings_egress::{Egress, Policy};
 use tidings_events::CommittedEvent;
 use tidings_identity::OperatorKey;
 use tidings_kernel::{Clock, IdSeed, TestClock, Timestamp};
-use tidings_server::{App, Parts, serve};
+use tidings_server::{App, Otlp, Parts, serve};
 use tidings_vault::Vault;
 use tokio::net::TcpListener;
 
@@ -21,11 +21,14 @@ use crate::postgres::{self, Database};
 use crate::receiver::Receiver;
 use crate::scratch::ScratchDir;
 use crate::statements::StatementLog;
+use crate::wire::Wire;
 
 /// The operator's key of every test.
 const OPERATOR: &str = "operator-key-of-the-tests-0123456789";
 /// Where every test's clock starts: 2026-11-23T12:00:00Z.
 const START: Timestamp = Timestamp::from_micros(1_795_435_200_000_000);
+/// The stack of a story.
+const STORY_STACK_BYTES: usize = 16 * 1024 * 1024;
 /// The longest a test waits for what should come by itself.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -64,11 +67,11 @@ impl CommitSink for Recorder {
 }
 
 /// Opens a database as every test does.
-pub(crate) async fn open(location: Location, clock: &Arc<TestClock>) -> Db {
+pub(crate) async fn open(location: Location, clock: &Arc<TestClock>, seed: u64) -> Db {
     let options = Options {
         location,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
-        seed: IdSeed::from_number(7),
+        seed: IdSeed::from_number(seed),
         lease_clock: LeaseClock::Application,
         writer: WriterMode::Thread,
         on_fatal: Arc::new(|error| panic!("a flush failed: {error}")),
@@ -86,7 +89,7 @@ pub struct TestApp {
     pub operator: Client,
     recorder: Arc<Recorder>,
     stop: tidings_bus::Shutdown,
-    _scratch: ScratchDir,
+    scratch: ScratchDir,
     database: Option<Database>,
 }
 
@@ -96,12 +99,43 @@ impl std::fmt::Debug for TestApp {
     }
 }
 
+/// What a test wants of its application besides the rest.
+struct Wanted {
+    seed: u64,
+    instant: Timestamp,
+    log: Option<Arc<StatementLog>>,
+    otlp: Option<Otlp>,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { seed: 7, instant: START, log: None, otlp: None }
+    }
+}
+
 /// A story over an application.
 type Story<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
 
 impl TestApp {
     /// Runs a story on an engine; without PostgreSQL its half is passed over, aloud.
-    pub fn run(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a>) {
+    ///
+    /// It runs on a thread of its own: the future of a long story does not fit on a test's stack where
+    /// nothing is optimised.
+    pub fn run(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a> + Send) {
+        std::thread::scope(|scope| {
+            let told = std::thread::Builder::new()
+                .name(std::thread::current().name().unwrap_or("story").to_owned())
+                .stack_size(STORY_STACK_BYTES)
+                .spawn_scoped(scope, || Self::tell(engine, story))
+                .unwrap()
+                .join();
+            if let Err(panic) = told {
+                std::panic::resume_unwind(panic);
+            }
+        });
+    }
+
+    fn tell(engine: TestEngine, story: impl for<'a> Fn(&'a Self) -> Story<'a>) {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()
@@ -116,12 +150,12 @@ impl TestApp {
 
     /// Starts an application. None where there is no PostgreSQL to start it on.
     pub async fn start(engine: TestEngine) -> Option<Self> {
-        Self::start_with(engine, START, None).await
+        Self::start_with(engine, Wanted::default()).await
     }
 
     /// Starts one whose clock stands at another instant.
     pub async fn start_at(engine: TestEngine, instant: Timestamp) -> Option<Self> {
-        Self::start_with(engine, instant, None).await
+        Self::start_with(engine, Wanted { instant, ..Wanted::default() }).await
     }
 
     /// The same as [`TestApp::start`], and writes down every statement that runs.
@@ -129,14 +163,15 @@ impl TestApp {
         engine: TestEngine,
         log: Option<Arc<StatementLog>>,
     ) -> Option<Self> {
-        Self::start_with(engine, START, log).await
+        Self::start_with(engine, Wanted { log, ..Wanted::default() }).await
     }
 
-    async fn start_with(
-        engine: TestEngine,
-        instant: Timestamp,
-        log: Option<Arc<StatementLog>>,
-    ) -> Option<Self> {
+    /// The same as [`TestApp::start`], and sends its traces to a collector.
+    pub async fn start_traced(engine: TestEngine, otlp: Otlp) -> Option<Self> {
+        Self::start_with(engine, Wanted { otlp: Some(otlp), ..Wanted::default() }).await
+    }
+
+    async fn start_with(engine: TestEngine, wanted: Wanted) -> Option<Self> {
         let scratch = ScratchDir::new();
         let (location, database) = match engine {
             TestEngine::Sqlite => (Location::Sqlite(scratch.path().join("tidings.db")), None),
@@ -146,8 +181,33 @@ impl TestApp {
                 (Location::Postgres { url, connections: 6 }, Some(database))
             }
         };
+        Some(Self::start_on(location, (scratch, database), wanted).await)
+    }
+
+    /// Starts one on PostgreSQL, at the other end of a wire that can be cut.
+    pub async fn start_wired() -> Option<(Self, Wire)> {
+        let database = postgres::fresh_database().await?;
+        let wire = Wire::to(&database.url).await;
+        let location = Location::Postgres { url: wire.url.clone(), connections: 6 };
+        let places = (ScratchDir::new(), Some(database));
+        Some((Self::start_on(location, places, Wanted::default()).await, wire))
+    }
+
+    /// Starts another node beside one that is on PostgreSQL.
+    pub async fn start_beside(&self) -> Self {
+        let url = self.database.as_ref().map(|database| database.url.clone()).unwrap();
+        let location = Location::Postgres { url, connections: 6 };
+        let wanted = Wanted { seed: 8, ..Wanted::default() };
+        Self::start_on(location, (ScratchDir::new(), None), wanted).await
+    }
+
+    async fn start_on(
+        location: Location,
+        (scratch, database): (ScratchDir, Option<Database>),
+        Wanted { seed, instant, log, otlp }: Wanted,
+    ) -> Self {
         let clock = Arc::new(TestClock::at(instant));
-        let db = open(location, &clock).await;
+        let db = open(location, &clock, seed).await;
         if let Some(log) = log {
             db.observe(log);
         }
@@ -162,6 +222,7 @@ impl TestApp {
             background: false,
             name: "test".to_owned(),
             webhook_origin: Some("tidings.example".to_owned()),
+            otlp,
         })
         .await
         .unwrap();
@@ -171,12 +232,17 @@ impl TestApp {
         let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
         app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
         let operator = Client::new(base).with_key(OPERATOR);
-        Some(Self { app, clock, operator, recorder, stop, _scratch: scratch, database })
+        Self { app, clock, operator, recorder, stop, scratch, database }
     }
 
     /// The database, if it is on PostgreSQL.
     pub fn database(&self) -> Option<&Database> {
         self.database.as_ref()
+    }
+
+    /// Its folder: SQLite's database lies in it.
+    pub fn directory(&self) -> &std::path::Path {
+        self.scratch.path()
     }
 
     /// A client without a credential.
@@ -233,6 +299,11 @@ impl TestApp {
 
     /// Ends the application as a termination signal would.
     pub async fn end(self) {
+        self.stop().await;
+    }
+
+    /// The same, for whoever looks at what is left behind.
+    pub async fn stop(&self) {
         self.stop.cancel();
         self.app.close().await;
     }

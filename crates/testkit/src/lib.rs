@@ -22,14 +22,16 @@ mod receiver;
 mod scratch;
 mod statements;
 mod twins;
+mod wire;
 
 pub use app::{Emission, Tenant, TestApp, TestEngine};
 pub use given::given;
 pub use receiver::{Arrival, Receiver, Script};
 pub use scratch::ScratchDir;
 pub use statements::{Description, Ran, StatementLog};
-pub use tidings_client::{Answer, Client};
+pub use tidings_client::{Answer, Client, Events, Message};
 pub use twins::{Twins, sabotaged};
+pub use wire::{Cut, Wire};
 
 /// Writes each story once and runs it on SQLite and on PostgreSQL.
 ///

@@ -66,7 +66,7 @@ impl Twins {
     pub async fn of(app: &TestApp) -> Self {
         let scratch = ScratchDir::new();
         let empty = scratch.path().join("empty.db");
-        open(Location::Sqlite(empty.clone()), &app.clock).await.close();
+        open(Location::Sqlite(empty.clone()), &app.clock, 7).await.close();
         let (now, arena) = (in_memory(&empty), in_memory(&empty));
         let end = in_memory(app.app.db.file().unwrap());
         let tables = tables(&arena);

@@ -18,6 +18,17 @@ pub struct List<T> {
     pub data: Vec<T>,
     /// Pass it on as `cursor` to get the next page; `null` on the last.
     pub next_cursor: Option<String>,
+    /// How many rows the whole list has, where the page was asked for by its number.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total_count: Option<i64>,
+}
+
+impl<T> List<T> {
+    /// Adds how many rows the whole list has.
+    #[must_use]
+    pub fn total(self, total_count: i64) -> Self {
+        Self { total_count: Some(total_count), ..self }
+    }
 }
 
 impl<T: ToSchema> PartialSchema for List<T> {
@@ -33,6 +44,12 @@ impl<T: ToSchema> PartialSchema for List<T> {
                 )),
             )
             .required("next_cursor")
+            .property(
+                "total_count",
+                ObjectBuilder::new().schema_type(Type::Integer).description(Some(
+                    "How many rows the whole list has, where the page was asked for by its number.",
+                )),
+            )
             .into()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawPathParams, Request};
+use axum::extract::Request;
 use axum::routing::MethodRouter;
 use bytes::Bytes;
 use http::{Method, Response};
@@ -12,10 +12,12 @@ use serde_json::Value;
 use tidings_db::Db;
 use tidings_events::EventType;
 use tidings_kernel::{Problem, ProblemKind};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 
 use crate::auth::{Access, Authenticator};
 use crate::door;
+use crate::in_flight::InFlight;
 use crate::metrics::HttpMetrics;
 use crate::openapi;
 use crate::render::problem_response;
@@ -31,6 +33,10 @@ pub struct Services {
     pub authenticator: Arc<dyn Authenticator>,
     /// Counts requests.
     pub metrics: HttpMetrics,
+    /// Which idempotency keys are at work in this process.
+    pub in_flight: InFlight,
+    /// Records requests that belong to a trace.
+    pub tracer: Tracer,
 }
 
 impl std::fmt::Debug for Services {
@@ -109,9 +115,9 @@ impl Api {
         for (_, registered) in &self.registered {
             let services = Arc::clone(&self.services);
             let shared = Arc::clone(registered);
-            let handler = move |params: RawPathParams, request: Request| {
+            let handler = move |params: door::Params, request: Request| {
                 let (services, shared) = (Arc::clone(&services), Arc::clone(&shared));
-                async move { into_axum(door::pass(services, shared, params, request).await) }
+                async move { door::pass(services, shared, params, request).await }
             };
             let filter = match registered.op.method {
                 Method::POST => axum::routing::MethodFilter::POST,

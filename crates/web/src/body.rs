@@ -1,7 +1,7 @@
 //! Bodies and queries: read strictly, with a pointer to each fault.
 
 use serde::de::DeserializeOwned;
-use tidings_kernel::{FieldError, Problem, ProblemKind, limits};
+use tidings_kernel::{FieldError, Problem, ProblemKind, limits, text};
 
 /// Reads JSON into a type: 400 for what is not JSON, 422 with a pointer for what does not fit.
 pub fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
@@ -143,10 +143,15 @@ fn query_fault(
     Problem::invalid_field(format!("?{parameter}"), code, message)
 }
 
-/// The pairs of a query string.
+/// The pairs of a query string. Each value is one line, whatever the operation does with it.
 pub(crate) fn pairs(query: &str) -> Result<Vec<(String, String)>, Problem> {
-    serde_urlencoded::from_str(query)
-        .map_err(|_| Problem::new(ProblemKind::Malformed, "the query string cannot be read"))
+    let pairs: Vec<(String, String)> = serde_urlencoded::from_str(query)
+        .map_err(|_| Problem::new(ProblemKind::Malformed, "the query string cannot be read"))?;
+    let faults: Vec<FieldError> = pairs
+        .iter()
+        .filter_map(|(name, value)| text::line(&format!("?{name}"), value, usize::MAX))
+        .collect();
+    if faults.is_empty() { Ok(pairs) } else { Err(Problem::invalid(faults)) }
 }
 
 #[cfg(test)]
@@ -228,6 +233,8 @@ mod tests {
             ("state=open&else=s3cret", "?else", "unknown_parameter"),
             ("state=open&state=open", "?state", "duplicate_parameter"),
             ("limit=1&cursor=2&after=3&state=open&x%2Fy=s3cret", "?x/y", "unknown_parameter"),
+            ("state=s3cret%00", "?state", "invalid"),
+            ("state=open&else=s3cret%0A", "?else", "invalid"),
         ] {
             let problem = parse_query::<Filter>(query).unwrap_err();
             assert_eq!(problem.kind, ProblemKind::Invalid, "{query}");

@@ -12,10 +12,12 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::answer::List;
 use crate::api::Services;
+use crate::auth::Access;
 use crate::body::{pairs, parse_json, parse_query};
 use crate::cursor::Cursors;
 use crate::idempotency::Key;
-use crate::openapi::{Described, Part};
+use crate::numbered::is_paging;
+use crate::openapi::Described;
 
 /// One request that has passed the door.
 #[derive(Clone)]
@@ -24,6 +26,7 @@ pub struct Call {
     pub ctx: Ctx,
     pub(crate) services: Arc<Services>,
     pub(crate) operation: &'static str,
+    pub(crate) access: Access,
     pub(crate) path: Arc<Vec<(String, String)>>,
     pub(crate) query: Arc<str>,
     pub(crate) headers: Arc<HeaderMap>,
@@ -43,18 +46,19 @@ impl Call {
         Some(self.ctx.tenant_id).filter(|tenant_id| !tenant_id.uuid().is_nil())
     }
 
+    /// Whether it would still be let in: for answers that go on.
+    pub async fn still_allowed(&self) -> Result<(), Problem> {
+        crate::door::allows(self).await
+    }
+
+    /// The text of a header, where there is one.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|value| value.to_str().ok())
+    }
+
     /// The version that `If-Match` names, if it is sent.
     pub fn if_match(&self) -> Result<Option<Version>, Problem> {
-        let Some(value) = self.headers.get(http::header::IF_MATCH) else { return Ok(None) };
-        let text = value.to_str().unwrap_or_default().trim();
-        let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-        text.parse().map(Some).map_err(|_| {
-            Problem::invalid_field(
-                "If-Match",
-                "invalid",
-                "send the number of the ETag that was read, in quotes: \"7\"",
-            )
-        })
+        if_match(&self.headers)
     }
 
     /// Refuses where `If-Match` names another version than this.
@@ -105,7 +109,7 @@ impl Call {
         let mut filters: Vec<(String, String)> = pairs(&self.query)
             .unwrap_or_default()
             .into_iter()
-            .filter(|(name, _)| !matches!(name.as_str(), "limit" | "cursor" | "after"))
+            .filter(|(name, _)| !is_paging(name))
             .collect();
         filters.sort();
         let path: Vec<&str> = self.path.iter().map(|(_, value)| value.as_str()).collect();
@@ -122,7 +126,8 @@ impl Call {
     pub fn list<T, V: From<T>>(&self, page: Page<T>) -> List<V> {
         let list = self.list_name();
         let next_cursor = page.next.map(|cursor| self.cursors(&list).seal(cursor));
-        List { data: page.data.into_iter().map(V::from).collect(), next_cursor }
+        let data = page.data.into_iter().map(V::from).collect();
+        List { data, next_cursor, total_count: None }
     }
 
     /// The text of a query parameter that the list's own reading leaves out.
@@ -130,6 +135,24 @@ impl Call {
         let mut values = pairs(&self.query).unwrap_or_default().into_iter();
         values.find(|(key, _)| key == name).map(|(_, value)| value)
     }
+}
+
+/// The version that `If-Match` names, in quotes or without. `*` names any that there is, and what there
+/// is not is a 404 before its version matters.
+pub(crate) fn if_match(headers: &HeaderMap) -> Result<Option<Version>, Problem> {
+    let Some(value) = headers.get(http::header::IF_MATCH) else { return Ok(None) };
+    let text = value.to_str().unwrap_or_default().trim();
+    if text == "*" {
+        return Ok(None);
+    }
+    let text = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
+    text.parse().map(Some).map_err(|_| {
+        Problem::invalid_field(
+            "If-Match",
+            "invalid",
+            "send the number of the ETag that was read, in quotes: \"7\"",
+        )
+    })
 }
 
 /// What a handler takes of a request, besides the call itself. The OpenAPI document is read off it.
@@ -159,7 +182,11 @@ where
 {
     fn read(call: &Call) -> Result<Self, Problem> {
         let (_, text) = call.path.first().ok_or_else(Problem::not_found)?;
-        // A text that is no id names nothing, and so gets the answer of an absent one.
+        // A text that is no id names nothing, and so gets the answer of an absent one; and no name
+        // has control characters.
+        if text.chars().any(char::is_control) {
+            return Err(Problem::not_found());
+        }
         text.parse().map(Self).map_err(|_| Problem::not_found())
     }
 
@@ -192,7 +219,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Body<T> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
     }
 }
 
@@ -203,7 +230,7 @@ impl<T: DeserializeOwned + ToSchema + Send> Input for Option<Body<T>> {
     }
 
     fn describe(described: &mut Described) {
-        described.body::<T>(Part::Json);
+        described.body::<T>();
         described.body_is_optional();
     }
 }

@@ -72,7 +72,12 @@ where
                 Rendered::of(status, view.as_ref(), version)
             };
             if let Some(key) = key {
-                idempotency::store(work, &services.vault, &key, &rendered).await?;
+                let stored = idempotency::store(work, &services.vault, &key, &rendered).await;
+                stored.map_err(|error| match error {
+                    // Another node's call with this key holds its row, and has not committed.
+                    DbError::Locked => idempotency::in_progress(),
+                    error => error.into(),
+                })?;
             }
             Ok(rendered)
         })
@@ -99,8 +104,10 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         ProblemKind::NotFound
         | ProblemKind::DuplicateEmail
         | ProblemKind::AlreadyExists
+        | ProblemKind::HasLiveSubscriptions
         | ProblemKind::InvalidTransition
         | ProblemKind::LimitReached
+        | ProblemKind::PayloadGone
         | ProblemKind::PreconditionFailed
         | ProblemKind::EventIdReused => true,
         ProblemKind::Malformed
@@ -109,7 +116,9 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::Forbidden
         | ProblemKind::TenantSuspended
         | ProblemKind::MethodNotAllowed
+        | ProblemKind::RequestTimeout
         | ProblemKind::IdempotencyInProgress
+        | ProblemKind::TooSlow
         | ProblemKind::PayloadTooLarge
         | ProblemKind::UnsupportedMediaType
         | ProblemKind::Invalid
@@ -117,6 +126,7 @@ pub(crate) fn is_stored(kind: ProblemKind) -> bool {
         | ProblemKind::UnknownEventType
         | ProblemKind::UrlRefused
         | ProblemKind::Internal
+        | ProblemKind::StorageFull
         | ProblemKind::Unavailable => false,
     }
 }

@@ -1,43 +1,62 @@
 //! The door: what every request passes before a handler sees it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::extract::rejection::RawPathParamsRejection;
 use axum::extract::{RawPathParams, Request};
 use bytes::Bytes;
-use http::{HeaderMap, Method, Response, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use http::{HeaderMap, Method, Response};
 use tidings_kernel::{
-    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, Uuid,
+    Actor, Ctx, Grants, Permission, Problem, ProblemKind, RequestId, TenantId, TraceContext, Uuid,
+    limits,
 };
+use tidings_trace::{Attribute, Span, SpanKind};
 
 use crate::api::Services;
+use crate::arrival::read_body;
 use crate::auth::{Access, Principal};
 use crate::call::Call;
 use crate::idempotency::{self, Key};
 use crate::render::problem_response;
-use crate::routes::{Registered, replayed};
+use crate::routes::{Op, Registered, replayed};
 
 /// The largest credential that is looked at, in bytes.
 const CREDENTIAL_BYTES_MAX: usize = 512;
 /// The header by which the operator names a tenant.
 const TARGET: &str = "x-target-tenant-id";
 
+/// A request among all, and in its trace.
+type Place = (RequestId, Option<TraceContext>);
+/// The parameters of a path, where it is UTF-8.
+pub(crate) type Params = Result<RawPathParams, RawPathParamsRejection>;
+
 /// Lets a request in, or says why not; then runs its handler.
 pub(crate) async fn pass(
     services: Arc<Services>,
     registered: Arc<Registered>,
-    params: RawPathParams,
+    params: Params,
     request: Request,
-) -> Response<Bytes> {
+) -> Response<Body> {
     let request_id = services.db.next_request_id();
     let began = std::time::Instant::now();
-    let response = match enter(&services, &registered, &params, request, request_id).await {
-        Ok(Entered::Handler(call)) => (registered.run)(*call).await,
-        Ok(Entered::Replay(response)) => response,
-        Err(problem) => problem_response(&problem, request_id),
+    let mut span = begin(&services, &registered.op, request.headers(), request_id);
+    let place = (request_id, span.context());
+    let answered = answer(&services, &registered, params, request, (place, &mut span));
+    let response = match tokio::time::timeout(limits::REQUEST_MAX, answered).await {
+        Ok(response) => response,
+        Err(_) => {
+            let problem = timed_out();
+            services.metrics.refused(problem.kind);
+            problem_response(&problem, request_id).map(Body::from)
+        }
     };
     let status = response.status();
+    span.set(Attribute::Status(status.as_u16()));
+    if status.is_server_error() {
+        span.fail("server_error");
+    }
     services.metrics.record(registered.op.id, status, began.elapsed());
     if status.is_server_error() {
         tracing::warn!(operation = registered.op.id, %request_id, %status, "request");
@@ -45,6 +64,73 @@ pub(crate) async fn pass(
         tracing::debug!(operation = registered.op.id, %request_id, %status, "request");
     }
     response
+}
+
+async fn answer(
+    services: &Arc<Services>,
+    registered: &Registered,
+    params: Params,
+    request: Request,
+    (place, span): (Place, &mut Span),
+) -> Response<Body> {
+    match enter(services, registered, params, request, place).await {
+        Ok(Entered::Handler(call)) => {
+            span.set(Attribute::Tenant(call.ctx.tenant_id));
+            (registered.run)(*call).await
+        }
+        Ok(Entered::Replay(response)) => {
+            services.metrics.replayed();
+            response.map(Body::from)
+        }
+        Err(problem) => {
+            services.metrics.refused(problem.kind);
+            problem_response(&problem, place.0).map(Body::from)
+        }
+    }
+}
+
+/// What it had begun may be done or not: nobody waited for its end.
+fn timed_out() -> Problem {
+    let seconds = limits::REQUEST_MAX.as_secs();
+    Problem::new(
+        ProblemKind::RequestTimeout,
+        format!(
+            "it was not done within {seconds} seconds, and may be done or not; repeat it with the \
+             same Idempotency-Key, and without one look first"
+        ),
+    )
+}
+
+/// The span of a request: the first of its trace, or the next of its caller's.
+fn begin(services: &Services, op: &Op, headers: &HeaderMap, request_id: RequestId) -> Span {
+    let caller = || {
+        let header = headers.get("traceparent")?.to_str().ok()?;
+        TraceContext::parse(header)
+    };
+    if !services.tracer.is_on() {
+        return Span::default();
+    }
+    let method = method(&op.method);
+    let name = || Cow::Owned(format!("{method} {}", op.path));
+    let mut span = services.tracer.enter(SpanKind::Server, caller(), name);
+    span.describe(|| {
+        [
+            Attribute::Method(method),
+            Attribute::Route(op.path),
+            Attribute::Operation(op.id),
+            Attribute::Request(request_id),
+        ]
+    });
+    span
+}
+
+fn method(method: &Method) -> &'static str {
+    match *method {
+        Method::POST => "POST",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        _ => "GET",
+    }
 }
 
 enum Entered {
@@ -55,12 +141,14 @@ enum Entered {
 async fn enter(
     services: &Arc<Services>,
     registered: &Registered,
-    params: &RawPathParams,
+    params: Params,
     request: Request,
-    request_id: RequestId,
+    (request_id, trace): Place,
 ) -> Result<Entered, Problem> {
     let (parts, body) = request.into_parts();
     let principal = authenticate(services, registered.op.access, &parts.headers).await?;
+    // A path that is no text names nothing.
+    let params = params.map_err(|_| Problem::not_found())?;
     let body = if parts.method == Method::GET {
         Bytes::new()
     } else {
@@ -75,11 +163,14 @@ async fn enter(
                 route: format!("{} {}", parts.method, parts.uri.path()),
                 text,
                 body_hash: Key::hash(query, &body),
+                slot: None,
             };
-            if let Some(first) = idempotency::find(&services.db, &services.vault, &key).await? {
-                return Ok(Entered::Replay(replayed(first, request_id)));
+            match idempotency::enter(services, key).await? {
+                idempotency::Entered::Answered(first) => {
+                    return Ok(Entered::Replay(replayed(first, request_id)));
+                }
+                idempotency::Entered::First(key) => Some(key),
             }
-            Some(Arc::new(key))
         }
         None => None,
     };
@@ -87,18 +178,26 @@ async fn enter(
     let ctx = Ctx {
         livemode: principal.livemode,
         grants: principal.grants.clone(),
+        trace,
         ..services.db.ctx(request_id, tenant_of(&principal), principal.actor)
     };
     Ok(Entered::Handler(Box::new(Call {
         ctx,
         services: Arc::clone(services),
         operation: registered.op.id,
+        access: registered.op.access,
         path: Arc::new(path),
         query: Arc::from(query),
         headers: Arc::new(parts.headers),
         body,
         key,
     })))
+}
+
+/// Whether a request that was let in would be let in again: its credential may have been revoked, or
+/// lost a permission, while its answer goes on.
+pub(crate) async fn allows(call: &Call) -> Result<(), Problem> {
+    authenticate(&call.services, call.access, &call.headers).await.map(|_| ())
 }
 
 /// The tenant of a principal; the nil id for the operator, who has none.
@@ -127,21 +226,38 @@ async fn authenticate(
     };
     let credential = credential(headers)?;
     let mut principal = services.authenticator.authenticate(credential).await?;
+    let Some(permission) = needed else {
+        return operators_own(headers, principal);
+    };
     target(services, headers, &mut principal).await?;
-    match (needed, principal.tenant_id) {
-        (None, _) if principal.actor == Actor::Operator => Ok(principal),
-        (None, _) => Err(Problem::new(
-            ProblemKind::Forbidden,
-            "this needs the operator's key; a tenant's key cannot do it",
-        )),
-        (Some(_), None) if matches!(access, Access::Optional(_)) => Ok(principal),
-        (Some(_), None) => Err(Problem::new(
+    match principal.tenant_id {
+        None if matches!(access, Access::Optional(_)) => Ok(principal),
+        None => Err(Problem::new(
             ProblemKind::Forbidden,
             "this happens inside a tenant; use a tenant's key, or name one with X-Target-Tenant-ID",
         )),
-        (Some(permission), Some(_)) if principal.grants.allow(permission) => Ok(principal),
-        (Some(permission), Some(_)) => Err(lacking(permission)),
+        Some(_) if principal.grants.allow(permission) => Ok(principal),
+        Some(_) => Err(lacking(permission)),
     }
+}
+
+/// What only the operator does happens in no tenant: with one named, row security would hide or
+/// refuse what the operation is about.
+fn operators_own(headers: &HeaderMap, principal: Principal) -> Result<Principal, Problem> {
+    if principal.actor != Actor::Operator {
+        return Err(Problem::new(
+            ProblemKind::Forbidden,
+            "this needs the operator's key; a tenant's key cannot do it",
+        ));
+    }
+    if headers.contains_key(TARGET) {
+        return Err(Problem::invalid_field(
+            "X-Target-Tenant-ID",
+            "not_allowed",
+            "it is for looking into a tenant, and this happens in none; leave the header out",
+        ));
+    }
+    Ok(principal)
 }
 
 fn lacking(permission: Permission) -> Problem {
@@ -183,7 +299,7 @@ async fn target(
 }
 
 /// `Authorization: Bearer …` or `X-API-Key: …`; both only where they say the same.
-fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
+pub(crate) fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
     let refused = |detail: &str| Problem::new(ProblemKind::Unauthenticated, detail);
     let text = |name: &str| {
         let mut values = headers.get_all(name).iter();
@@ -214,53 +330,6 @@ fn credential(headers: &HeaderMap) -> Result<&str, Problem> {
         Some(_) => Err(refused("the credential is not known")),
         None => Err(refused("send Authorization: Bearer <key>, or X-API-Key: <key>")),
     }
-}
-
-async fn read_body(headers: &HeaderMap, body: Body, most: usize) -> Result<Bytes, Problem> {
-    let too_large = || {
-        Problem::new(
-            ProblemKind::PayloadTooLarge,
-            format!("the body is larger than {most} bytes, which is all that this takes"),
-        )
-    };
-    let declared = headers
-        .get(header::CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|value| value.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > most as u64) {
-        // Read on for a while without keeping it: a caller that still writes would otherwise see a
-        // broken connection instead of the answer.
-        let mut rest = Limited::new(body, most.saturating_mul(4));
-        while let Some(Ok(_)) = rest.frame().await {}
-        return Err(too_large());
-    }
-    let bytes = Limited::new(body, most).collect().await.map_err(|error| {
-        if error.downcast_ref::<LengthLimitError>().is_some() {
-            too_large()
-        } else {
-            Problem::new(ProblemKind::Malformed, "the body ended before it was complete")
-        }
-    })?;
-    let bytes = bytes.to_bytes();
-    if !bytes.is_empty() {
-        check_media_type(headers)?;
-    }
-    Ok(bytes)
-}
-
-fn check_media_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let coded = headers.get(header::CONTENT_ENCODING).is_some_and(|value| value != "identity");
-    let content_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let essence = content_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
-    let json = essence.eq_ignore_ascii_case("application/json")
-        || (essence.len() > 5 && essence.to_ascii_lowercase().ends_with("+json"));
-    if json && !coded {
-        return Ok(());
-    }
-    Err(Problem::new(
-        ProblemKind::UnsupportedMediaType,
-        "send the body as Content-Type: application/json, without a content coding",
-    ))
 }
 
 fn idempotency_key(headers: &HeaderMap, principal: &Principal) -> Result<Option<String>, Problem> {

@@ -1,14 +1,18 @@
 //! Idempotency keys: the first reply is stored in the unit of work that it answers, and given again.
 
+use std::sync::Arc;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::StatusCode;
 use tidings_db::{Db, DbError, Silent, UnitOfWork, args};
 use tidings_kernel::{Problem, ProblemKind, TenantId, Timestamp, Uuid, limits};
-use tidings_vault::{Vault, equal, sha256};
+use tidings_vault::{Secret, Vault, equal, sha256};
 
 use crate::answer::Rendered;
+use crate::api::Services;
 use crate::call::Call;
 use crate::commit::is_stored;
+use crate::in_flight::Slot;
 use crate::render;
 
 tidings_db::statements! {
@@ -33,6 +37,9 @@ pub(crate) struct Key {
     pub(crate) route: String,
     pub(crate) text: String,
     pub(crate) body_hash: [u8; 32],
+    /// The key's turn. A unit of work that outlives its caller holds it as well.
+    #[expect(dead_code, reason = "it is held, and goes with the last who has the key")]
+    pub(crate) slot: Option<Slot>,
 }
 
 impl Key {
@@ -63,7 +70,8 @@ impl Key {
         sha256(&text)
     }
 
-    fn place(&self) -> String {
+    /// Where the key is stored: the name that tells it from every other.
+    pub(crate) fn place(&self) -> String {
         let Self { tenant_id, principal, route, text, .. } = self;
         format!("{tenant_id}|idempotent_replies|{principal}|{route}|{text}")
     }
@@ -103,6 +111,19 @@ pub(crate) async fn find(db: &Db, vault: &Vault, key: &Key) -> Result<Option<Ren
     }))
 }
 
+/// A reply as it is stored.
+pub(crate) fn sealed(vault: &Vault, key: &Key, rendered: &Rendered) -> Bytes {
+    let mut plain = BytesMut::with_capacity(8 + rendered.body.len());
+    plain.put_i64(rendered.version.unwrap_or(-1));
+    plain.put_slice(&rendered.body);
+    Bytes::from(vault.seal(&key.place(), &plain))
+}
+
+/// A stored reply, opened; none where it cannot be.
+pub(crate) fn opened(vault: &Vault, key: &Key, sealed: &[u8]) -> Option<Secret> {
+    vault.open(&key.place(), sealed).ok()
+}
+
 /// Stores a reply in the unit of work that it answers.
 pub(crate) async fn store(
     work: &mut UnitOfWork,
@@ -110,10 +131,7 @@ pub(crate) async fn store(
     key: &Key,
     rendered: &Rendered,
 ) -> Result<(), DbError> {
-    let mut plain = BytesMut::with_capacity(8 + rendered.body.len());
-    plain.put_i64(rendered.version.unwrap_or(-1));
-    plain.put_slice(&rendered.body);
-    let sealed = Bytes::from(vault.seal(&key.place(), &plain));
+    let sealed = sealed(vault, key, rendered);
     let now = work.now();
     let [tenant_id, principal, route, text] = key.args();
     let hash = Bytes::copy_from_slice(&key.body_hash);
@@ -126,41 +144,75 @@ pub(crate) async fn store(
         .map(|_| ())
 }
 
-/// After a refusal: the answer of another request that was first with this key, if there was one.
-/// Otherwise a refusal that came after validation is stored for the next time.
+/// The key's first answer, or its turn: then the call is the first, or nothing came of those before.
+/// A call that waits for another with its key waits [`limits::IDEMPOTENCY_WAIT_MAX`] at most.
+pub(crate) async fn enter(services: &Services, key: Key) -> Result<Entered, Problem> {
+    if let Some(first) = find(&services.db, &services.vault, &key).await? {
+        return Ok(Entered::Answered(first));
+    }
+    let taken = services.in_flight.take(key.place(), limits::IDEMPOTENCY_WAIT_MAX).await;
+    let slot = taken.ok_or_else(in_progress)?;
+    if slot.waited
+        && let Some(first) = find(&services.db, &services.vault, &key).await?
+    {
+        return Ok(Entered::Answered(first));
+    }
+    Ok(Entered::First(Arc::new(Key { slot: Some(slot), ..key })))
+}
+
+/// What became of a call with a key at the door.
+pub(crate) enum Entered {
+    /// It was answered before.
+    Answered(Rendered),
+    /// It goes on.
+    First(Arc<Key>),
+}
+
+/// Another call with the key runs, here or on another node.
+pub(crate) fn in_progress() -> Problem {
+    Problem {
+        retry_after: Some(1),
+        ..Problem::new(
+            ProblemKind::IdempotencyInProgress,
+            "the first call with this key still runs; send it again in a moment",
+        )
+    }
+}
+
+/// After a refusal: the answer of another call that was first with this key, if there was one, or
+/// this one's own where only the answer to its COMMIT was lost. Otherwise a refusal that came after
+/// validation is stored for the next time. Where nothing of it is known the refusal stays as it is,
+/// and the key stays free: a 503 says to send it again, whether it was never run or its outcome is
+/// unknown.
 pub(crate) async fn settle_refusal(
     call: &Call,
     problem: &Problem,
 ) -> Result<Option<Rendered>, Problem> {
     let Some(key) = call.key.clone() else { return Ok(None) };
-    let services = std::sync::Arc::clone(&call.services);
-    if let Some(first) = find(&services.db, &services.vault, &key).await? {
-        return Ok(Some(first));
+    let Services { db, vault, .. } = &*call.services;
+    match find(db, vault, &key).await {
+        Ok(Some(first)) => return Ok(Some(first)),
+        Ok(None) => {}
+        Err(reused) if reused.kind == ProblemKind::IdempotencyKeyReused => return Err(reused),
+        // The refusal says more than that nothing could be looked up.
+        Err(_) => return Ok(None),
     }
-    if problem.kind == ProblemKind::Unavailable {
-        return Err(Problem {
-            retry_after: Some(1),
-            ..Problem::new(
-                ProblemKind::IdempotencyInProgress,
-                "the first call with this key may still run; send it again in a moment",
-            )
-        });
+    if !is_stored(problem.kind) {
+        return Ok(None);
     }
-    if is_stored(problem.kind) {
-        let rendered = render::problem_body(problem, call.ctx.request_id);
-        let db = services.db.clone();
-        let stored = db.write::<(), DbError, _>(&call.ctx, move |work| {
-            let (key, rendered) = (std::sync::Arc::clone(&key), rendered.clone());
-            let services = std::sync::Arc::clone(&services);
-            Box::pin(async move { store(work, &services.vault, &key, &rendered).await })
-        });
-        match stored.await {
-            // Somebody else's answer to the same key got in between; the next call gets that one.
-            Ok(_) | Err(DbError::Duplicate { .. }) => {}
-            Err(error) => return Err(error.into()),
-        }
+    let rendered = render::problem_body(problem, call.ctx.request_id);
+    let (services, stored) = (Arc::clone(&call.services), Arc::clone(&key));
+    let written = db.write::<(), DbError, _>(&call.ctx, move |work| {
+        let (key, rendered) = (Arc::clone(&stored), rendered.clone());
+        let services = Arc::clone(&services);
+        Box::pin(async move { store(work, &services.vault, &key, &rendered).await })
+    });
+    match written.await {
+        Ok(_) => Ok(None),
+        // Another call's answer to the same key got in between: it is this one's too.
+        Err(DbError::Duplicate { .. }) => find(db, vault, &key).await,
+        Err(error) => Err(error.into()),
     }
-    Ok(None)
 }
 
 /// The tenants with replies that are kept no longer.

@@ -15,15 +15,21 @@
 
 mod answer;
 mod api;
+mod arrival;
 mod auth;
 mod body;
 mod call;
 mod commit;
 mod cursor;
 mod door;
+mod erase;
 mod idempotency;
+mod in_flight;
+mod live;
 mod metrics;
+mod numbered;
 mod openapi;
+pub mod parsers;
 mod render;
 mod routes;
 
@@ -34,8 +40,11 @@ pub use body::parse_json;
 pub use call::{Body, Call, Input, Path, Query};
 pub use commit::{commit, commit_shared};
 pub use cursor::Cursors;
+pub use in_flight::InFlight;
+pub use live::{Frames, Live, Unread};
 pub use metrics::HttpMetrics;
-pub use openapi::{Described, Part};
+pub use numbered::{Numbered, PageNumber};
+pub use openapi::Described;
 pub use render::problem_response;
 pub use routes::{Handler, Op, Routes};
 
@@ -43,8 +52,10 @@ use tidings_db::Statement;
 
 /// The statements of this crate, for the test that prepares all of them.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    idempotency::ALL.iter().copied()
+    idempotency::ALL.iter().chain(erase::ALL).copied()
 }
+
+pub use erase::replace_replies;
 
 /// The sweep that ends what stored replies are kept for.
 pub use idempotency::{expired as expired_replies, purge as purge_replies};

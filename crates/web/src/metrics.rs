@@ -7,7 +7,8 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::Registry;
+use prometheus_client::registry::{Registry, Unit};
+use tidings_kernel::ProblemKind;
 
 /// The labels of a request; never a tenant, an id or a path of the caller's.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -26,6 +27,13 @@ struct OperationLabel {
 pub struct HttpMetrics {
     requests: Family<RequestLabels, Counter>,
     seconds: Family<OperationLabel, Histogram>,
+    replays: Counter,
+    refused: Family<ProblemLabel, Counter>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ProblemLabel {
+    problem: &'static str,
 }
 
 fn buckets() -> Histogram {
@@ -34,7 +42,12 @@ fn buckets() -> Histogram {
 
 impl Default for HttpMetrics {
     fn default() -> Self {
-        Self { requests: Family::default(), seconds: Family::new_with_constructor(buckets) }
+        Self {
+            requests: Family::default(),
+            seconds: Family::new_with_constructor(buckets),
+            replays: Counter::default(),
+            refused: Family::default(),
+        }
     }
 }
 
@@ -46,11 +59,30 @@ impl HttpMetrics {
             "Requests by operation and status",
             self.requests.clone(),
         );
-        registry.register(
-            "http_request_seconds",
-            "Time from the whole head to the whole answer, in seconds",
+        registry.register_with_unit(
+            "http_request",
+            "Time from the whole head to the whole answer",
+            Unit::Seconds,
             self.seconds.clone(),
         );
+        registry.register(
+            "idempotent_replays",
+            "Requests that got the stored answer of their Idempotency-Key",
+            self.replays.clone(),
+        );
+        registry.register(
+            "http_refused_at_the_door",
+            "Requests refused before their handler, by problem; unauthenticated ones among them",
+            self.refused.clone(),
+        );
+    }
+
+    pub(crate) fn replayed(&self) {
+        self.replays.inc();
+    }
+
+    pub(crate) fn refused(&self, kind: ProblemKind) {
+        self.refused.get_or_create(&ProblemLabel { problem: kind.slug() }).inc();
     }
 
     pub(crate) fn record(&self, operation: &'static str, status: StatusCode, took: Duration) {

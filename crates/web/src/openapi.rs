@@ -13,9 +13,20 @@ use crate::routes::Op;
 
 /// In which form a body travels.
 #[derive(Debug, Clone, Copy)]
-pub enum Part {
+pub(crate) enum Part {
     /// As JSON.
     Json,
+    /// As server-sent events, whose `data` is JSON.
+    EventStream,
+}
+
+impl Part {
+    const fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json",
+            Self::EventStream => "text/event-stream",
+        }
+    }
 }
 
 /// What an operation takes and answers, as its handler's signature says it.
@@ -24,7 +35,7 @@ pub struct Described {
     parameters: Vec<Value>,
     body: Option<Value>,
     body_is_optional: bool,
-    answer: Option<Value>,
+    answer: Option<(Part, Value)>,
     schemas: Vec<(String, Value)>,
 }
 
@@ -51,7 +62,7 @@ impl Described {
         }
     }
 
-    pub(crate) fn body<T: ToSchema>(&mut self, _: Part) {
+    pub(crate) fn body<T: ToSchema>(&mut self) {
         self.body = Some(self.reference::<T>());
     }
 
@@ -59,8 +70,12 @@ impl Described {
         self.body_is_optional = true;
     }
 
-    pub(crate) fn answer<T: ToSchema>(&mut self, _: Part) {
-        self.answer = Some(self.reference::<T>());
+    pub(crate) fn answer<T: ToSchema>(&mut self, part: Part) {
+        self.answer = Some((part, self.reference::<T>()));
+    }
+
+    pub(crate) fn parameter(&mut self, parameter: Value) {
+        self.parameters.push(parameter);
     }
 
     pub(crate) fn paging(&mut self) {
@@ -133,9 +148,9 @@ fn operation(tag: &str, op: &Op, described: &Described) -> Value {
         .chain(idempotency_parameter(op))
         .collect();
     let success = match &described.answer {
-        Some(schema) => json!({
+        Some((part, schema)) => json!({
             "description": "Done.",
-            "content": {"application/json": {"schema": schema}},
+            "content": {part.media_type(): {"schema": schema}},
         }),
         None => json!({"description": "Done."}),
     };

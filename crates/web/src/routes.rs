@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use axum::body::Body;
 use bytes::Bytes;
 use http::{Method, Response};
 use serde::Serialize;
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 use crate::answer::{Answer, Changed, List, Origin, Rendered};
 use crate::auth::Access;
 use crate::call::{Call, Input};
+use crate::live::Live;
 use crate::openapi::{Described, Part};
 use crate::render;
 
@@ -103,7 +105,7 @@ impl Op {
     }
 }
 
-pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
+pub(crate) type RunFuture = Pin<Box<dyn Future<Output = Response<Body>> + Send>>;
 pub(crate) type Run = Arc<dyn Fn(Call) -> RunFuture + Send + Sync>;
 
 /// An operation with its handler.
@@ -202,6 +204,22 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         if op.status != 204 {
             described.answer::<V>(Part::Json);
         }
+        let answer = move |answered, request_id| answer(answered, request_id).map(Body::from);
+        self.add(op, described, handler, answer);
+    }
+
+    /// Adds an operation: its input is read, then its handler runs, and `answer` makes a response of
+    /// what that gave.
+    fn add<I, A>(
+        &mut self,
+        op: Op,
+        described: Described,
+        handler: impl Handler<S, I, A>,
+        answer: impl Fn(A, RequestId) -> Response<Body> + Send + Sync + Copy + 'static,
+    ) where
+        I: Input + 'static,
+        A: Send,
+    {
         let state = self.state.clone();
         let run: Run = Arc::new(move |call: Call| {
             let (state, handler) = (state.clone(), handler.clone());
@@ -213,11 +231,28 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                 };
                 match answered {
                     Ok(answered) => answer(answered, request_id),
-                    Err(problem) => render::problem_response(&problem, request_id),
+                    Err(problem) => render::problem_response(&problem, request_id).map(Body::from),
                 }
             })
         });
         self.registered.push(Registered { op, described, run });
+    }
+
+    /// Adds an operation whose answer goes on, as server-sent events.
+    #[must_use]
+    pub fn live<I, V>(mut self, op: Op, handler: impl Handler<S, I, Live<V>>) -> Self
+    where
+        I: Input + 'static,
+        V: Serialize + ToSchema + Send + 'static,
+    {
+        assert_eq!(op.method, Method::GET, "{}: a stream is a GET", op.id);
+        let mut described = Described::default();
+        I::describe(&mut described);
+        described.answer::<V>(Part::EventStream);
+        self.add(op, described, handler, |live: Live<V>, request_id| {
+            live.into_response(request_id)
+        });
+        self
     }
 
     /// Adds an operation that reads a list.

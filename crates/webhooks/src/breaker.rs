@@ -72,6 +72,14 @@ impl Breaker {
         }
     }
 
+    /// Until when nothing is sent, for whoever only looks.
+    pub fn until(&self, now: Timestamp) -> Option<Timestamp> {
+        match self.state {
+            State::Open { until, .. } if now < until => Some(until),
+            State::Open { .. } | State::Closed | State::HalfOpen { .. } => None,
+        }
+    }
+
     /// Whether only one probe may be under way.
     pub const fn probes(&self) -> bool {
         matches!(self.state, State::HalfOpen { .. })

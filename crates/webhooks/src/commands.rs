@@ -1,12 +1,14 @@
 //! What callers send.
 
 mod options;
+mod privacy;
+mod replays;
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use tidings_kernel::{FieldError, Metadata, Patch, Problem, Timestamp, limits};
+use tidings_kernel::{FieldError, Metadata, Patch, Problem, Timestamp, limits, text};
 use utoipa::ToSchema;
 
 use crate::cloudevents::Format;
@@ -14,10 +16,15 @@ use crate::headers;
 use crate::options::{check_filter, check_profiles};
 use crate::payload_filter::Clause;
 use crate::plan::RetryPolicy;
+use crate::redaction;
 use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
-pub(crate) use options::{OVERLAP_HOURS_MAX, RotateSecret, TestFilter, TestSubscription};
+pub(crate) use options::{
+    OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
+};
+pub(crate) use privacy::{RequestErasure, UpdateRetention};
+pub(crate) use replays::CreateReplay;
 
 /// Makes a webhook subscription.
 #[derive(Debug, Clone, Deserialize, ToSchema)]
@@ -50,6 +57,10 @@ pub struct CreateSubscription {
     /// How bodies are laid out; `standard` unless told.
     #[serde(default)]
     pub format: Format,
+    /// What not to send: JSON pointers below `/data` or `/custom_metadata`, where `*` stands for
+    /// every name. The values arrive as `null`.
+    #[serde(default)]
+    pub redact: Vec<String>,
     /// Whether the endpoint must consent, by the handshake of CloudEvents, before anything is sent.
     #[serde(default)]
     pub handshake: bool,
@@ -89,6 +100,8 @@ pub struct UpdateSubscription {
     pub signature_profiles: Option<Vec<ProfileUse>>,
     /// How bodies are laid out.
     pub format: Option<Format>,
+    /// What not to send of the events that happen from now on; it replaces what was there.
+    pub redact: Option<Vec<String>>,
     /// Whether the endpoint must consent before anything is sent.
     pub handshake: Option<bool>,
     /// Your own notes; they replace all that were there.
@@ -173,13 +186,7 @@ pub(crate) struct PublishBatch {
 /// The fastest pace that an endpoint can ask for: above that, its window is the bound.
 const RATE_MAX: u32 = 10_000;
 /// The longest text for people, in characters.
-const TEXT_CHARS_MAX: usize = 500;
-
-fn text(pointer: &str, text: &str, errors: &mut Vec<FieldError>) {
-    if text.chars().count() > TEXT_CHARS_MAX {
-        errors.push(FieldError::new(pointer, "too_long", "at most 500 characters"));
-    }
-}
+pub(crate) const DESCRIPTION_CHARS_MAX: usize = 500;
 
 fn policy(name: Option<&str>, errors: &mut Vec<FieldError>) -> Option<RetryPolicy> {
     let name = name?;
@@ -218,16 +225,11 @@ pub(crate) fn metadata(pointer: &str, metadata: &Metadata, errors: &mut Vec<Fiel
     }
     for (key, value) in metadata.iter().take(limits::METADATA_KEYS_MAX) {
         let pointer = format!("{pointer}/{}", key.replace('~', "~0").replace('/', "~1"));
-        if key.is_empty() || key.chars().count() > limits::METADATA_KEY_CHARS_MAX {
-            errors.push(FieldError::new(&pointer, "too_long", "a key has 1 to 40 characters"));
+        if key.is_empty() {
+            errors.push(FieldError::new(&pointer, "required", "a key has at least one character"));
         }
-        if value.chars().count() > limits::METADATA_VALUE_CHARS_MAX {
-            errors.push(FieldError::new(
-                &pointer,
-                "too_long",
-                "a value has at most 500 characters",
-            ));
-        }
+        errors.extend(text::line(&pointer, key, limits::METADATA_KEY_CHARS_MAX));
+        errors.extend(text::lines(&pointer, value, limits::METADATA_VALUE_CHARS_MAX));
     }
 }
 
@@ -243,11 +245,13 @@ impl CreateSubscription {
         now: Timestamp,
         errors: &mut Vec<FieldError>,
     ) -> (RetryPolicy, DeliveryOrder) {
-        text("/description", self.description.as_deref().unwrap_or_default(), errors);
+        let description = self.description.as_deref().unwrap_or_default();
+        errors.extend(text::lines("/description", description, DESCRIPTION_CHARS_MAX));
         errors.extend(headers::check(pairs(&self.headers)));
         timeout(self.timeout_seconds, errors);
         metadata("/custom_metadata", &self.custom_metadata, errors);
         check_filter(self.payload_filter.as_ref(), errors);
+        redaction::check(&self.redact, errors);
         check_profiles(&self.signature_profiles, &[], now, errors);
         rate(self.rate_per_second, errors);
         let ordering = ordering(self.ordering.as_deref(), errors).unwrap_or_default();
@@ -263,7 +267,7 @@ impl UpdateSubscription {
         errors: &mut Vec<FieldError>,
     ) -> (Option<RetryPolicy>, Option<DeliveryOrder>) {
         if let Patch::Set(description) = &self.description {
-            text("/description", description, errors);
+            errors.extend(text::lines("/description", description, DESCRIPTION_CHARS_MAX));
         }
         if let Some(given) = &self.headers {
             errors.extend(headers::check(pairs(given)));
@@ -277,6 +281,9 @@ impl UpdateSubscription {
         }
         if let Patch::Set(clause) = &self.payload_filter {
             check_filter(Some(clause), errors);
+        }
+        if let Some(pointers) = &self.redact {
+            redaction::check(pointers, errors);
         }
         if let Some(profiles) = &self.signature_profiles {
             check_profiles(profiles, &current.options.signature_profiles, now, errors);

@@ -1,7 +1,7 @@
 //! What can be refused, and what a caller is told.
 
 use tidings_db::DbError;
-use tidings_kernel::{Problem, ProblemKind, limits};
+use tidings_kernel::{Problem, ProblemKind, ReplayId, limits};
 
 /// A refusal of the webhooks domain.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,18 @@ pub enum WebhookError {
     /// The payload is gone.
     #[error("the payload of the event is kept no longer, so it cannot be sent again")]
     PayloadGone,
+    /// The subscription has a replay that runs.
+    #[error("the replay {0} to this subscription runs; wait until it ends, or cancel it")]
+    ReplayRunning(ReplayId),
+    /// The replay has ended.
+    #[error("the replay is {0} already; there is nothing to cancel")]
+    ReplayEnded(&'static str),
+    /// As many replays as may run.
+    #[error(
+        "at most {} replays of a tenant run at the same time; wait until one ends, or cancel one",
+        limits::REPLAYS_RUNNING_MAX
+    )]
+    TooManyReplays,
     /// As many subscriptions as there may be.
     #[error("a tenant has at most {} webhook subscriptions", limits::SUBSCRIPTIONS_MAX)]
     TooManySubscriptions,
@@ -64,10 +76,12 @@ impl From<WebhookError> for Problem {
             | WebhookError::NotConsented(_)
             | WebhookError::Moved
             | WebhookError::NotEnded
-            | WebhookError::PayloadGone => Self::new(ProblemKind::InvalidTransition, text),
-            WebhookError::TooManySubscriptions | WebhookError::TooManyTypes => {
-                Self::new(ProblemKind::LimitReached, text)
-            }
+            | WebhookError::ReplayRunning(_)
+            | WebhookError::ReplayEnded(_) => Self::new(ProblemKind::InvalidTransition, text),
+            WebhookError::PayloadGone => Self::new(ProblemKind::PayloadGone, text),
+            WebhookError::TooManySubscriptions
+            | WebhookError::TooManyTypes
+            | WebhookError::TooManyReplays => Self::new(ProblemKind::LimitReached, text),
             WebhookError::TypeExists(_) => {
                 Self::new(ProblemKind::AlreadyExists, text).at("/event_type", "exists", "in use")
             }

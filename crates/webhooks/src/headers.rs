@@ -167,6 +167,7 @@ mod tests {
             ("webhook-id", Some("reserved")),
             ("WEBHOOK-SIGNATURE", Some("reserved")),
             ("webhook-timestamp", Some("reserved")),
+            ("Webhook-Replay", Some("reserved")),
             ("X-Webhook-Signature", Some("reserved")),
             ("x-webhook-event-id", Some("reserved")),
             ("X-Forwarded-For", Some("reserved")),

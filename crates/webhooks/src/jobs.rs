@@ -1,12 +1,16 @@
 //! What the webhooks domain does by itself.
 
+mod privacy;
+
 use std::time::Duration;
 
 use tidings_db::{UnitFuture, UnitOfWork};
-use tidings_jobs::{LoggedEvent, ReactionHandler, Sweep, SweepItem};
+use tidings_jobs::{Job, JobError, JobHandler, LoggedEvent, ReactionHandler, Sweep, SweepItem};
 use tidings_kernel::{Problem, Uuid, WebhookSubscriptionId};
 
-use crate::service;
+use crate::service::{self, Look, Webhooks};
+
+pub use privacy::{ErasePeople, EraseSubject, finish_erasures, retention};
 
 /// Counts what fired, by type: what the catalog shows. Exact, because the count and the cursor are
 /// written together.
@@ -26,6 +30,32 @@ impl ReactionHandler for EventActivity {
         Box::pin(
             async move { Ok(service::count_event(work, &event.name, event.occurred_at).await?) },
         )
+    }
+}
+
+/// Goes on with replays.
+#[derive(Debug, Clone)]
+pub struct GoOnWithReplay(Webhooks);
+
+impl GoOnWithReplay {
+    /// The handler over the domain's service.
+    pub fn new(webhooks: &Webhooks) -> Self {
+        Self(webhooks.clone())
+    }
+}
+
+impl JobHandler for GoOnWithReplay {
+    fn kind(&self) -> &'static str {
+        Look::KIND
+    }
+
+    fn run<'t>(&self, work: &'t mut UnitOfWork, job: Job) -> UnitFuture<'t, (), JobError> {
+        let webhooks = self.0.clone();
+        Box::pin(async move {
+            let look: Look = job.payload()?;
+            webhooks.go_on_with_replay(work, look).await.map_err(Problem::from)?;
+            Ok(())
+        })
     }
 }
 

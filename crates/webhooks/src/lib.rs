@@ -18,41 +18,53 @@
 //! only ever faster, never the only place: a pointer stays until every pair has its row.
 
 pub mod ageing;
+mod ambiguity;
 mod api;
 pub mod breaker;
+mod chart;
 pub mod cloudevents;
 mod commands;
 pub mod delivery;
 mod engine;
+mod erasure;
 mod error;
 mod event_type;
 mod evolution;
+mod explain;
 pub mod handshake;
 pub mod headers;
 pub mod health;
 pub mod jobs;
+mod kept;
+mod log_filter;
 pub mod matching;
 mod options;
+pub mod parsers;
 pub mod payload_filter;
 pub mod plan;
 pub mod rate;
+mod redaction;
+mod replay;
+mod retention;
 mod sample;
 mod sealing;
+mod search;
 mod service;
 pub mod signing;
 pub mod standing;
 mod statistics;
 mod store;
+pub mod stuck;
 mod subscription;
 pub mod window;
 mod wire;
 
-pub use api::routes;
-pub use engine::{Engine, EngineMetrics, EngineParts};
+pub use api::{privacy_routes, routes};
 pub use commands::{CreateSubscription, UpdateSubscription};
+pub use engine::{Engine, EngineMetrics, EngineNow, EngineParts, LaneNow, SlotsNow};
 pub use error::WebhookError;
 pub use options::Options;
-pub use service::{Backlog, Webhooks};
+pub use service::{Backlog, NodeSeen, Webhooks};
 pub use subscription::Subscription;
 
 use tidings_db::Statement;
@@ -62,13 +74,21 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
     [
         store::activity::ALL,
         store::deliveries::ALL,
+        store::delivery_list::ALL,
+        store::erasures::ALL,
         store::event_types::ALL,
+        store::explain::ALL,
         store::health::ALL,
         store::log::ALL,
         store::nodes::ALL,
         store::pointers::ALL,
+        store::purge::ALL,
+        store::replayed::ALL,
+        store::replays::ALL,
+        store::retention::ALL,
         store::settle::ALL,
         store::statistics::ALL,
+        store::stuck::ALL,
         store::subscriptions::ALL,
         store::type_versions::ALL,
     ]

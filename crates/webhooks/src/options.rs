@@ -6,6 +6,7 @@ use tidings_kernel::{FieldError, Timestamp};
 
 use crate::cloudevents::Format;
 use crate::payload_filter::{Clause, PayloadFilter};
+use crate::redaction::Redaction;
 use crate::signing::profiles::{Profile, ProfileUse};
 
 /// The options of one subscription. Never queried, so they lie in one column.
@@ -28,12 +29,19 @@ pub struct Options {
     pub consented_to: Option<String>,
     /// Why it has not, when it was last asked.
     pub handshake_refusal: Option<String>,
+    /// What it does not get of events, by when that was asked; the last holds now.
+    pub redactions: Vec<Redaction>,
 }
 
 impl Options {
     /// Whether the endpoint has consented, or need not.
     pub fn may_send(&self) -> bool {
         !self.handshake || self.consented_at.is_some()
+    }
+
+    /// What it does not get of the events that happen now.
+    pub fn redact(&self) -> &[String] {
+        self.redactions.last().map_or(&[], |redaction| &redaction.pointers)
     }
 
     /// Whether a profile is among those that are used.

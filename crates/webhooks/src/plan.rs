@@ -58,6 +58,27 @@ pub const fn class_of(status: u16) -> &'static str {
     }
 }
 
+/// Every class of failure, of the connection and of the answer.
+pub const ERROR_CLASSES: &[&str] = &[
+    "blocked_address",
+    "dns",
+    "gone",
+    "http",
+    "not_sending",
+    "other",
+    "protocol",
+    "redirect",
+    "refused",
+    "reset",
+    "throttle",
+    "timeout.connect",
+    "timeout.dns",
+    "timeout.head",
+    "timeout.send",
+    "timeout.tls",
+    "tls",
+];
+
 /// When to try again: a schedule that an endpoint chooses by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum RetryPolicy {

@@ -18,9 +18,11 @@ const HOUR: i64 = 3_600_000_000;
 
 /// One attempt that was made, or was of no use.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Counted {
+pub(crate) struct Counted<'a> {
     pub(crate) tenant_id: TenantId,
     pub(crate) subscription_id: WebhookSubscriptionId,
+    /// The event's type.
+    pub(crate) event_name: &'a str,
     pub(crate) started_at: Timestamp,
     pub(crate) took: Duration,
     /// None where there was nothing to attempt.
@@ -43,6 +45,8 @@ pub(crate) struct Hour {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Tally {
     pub(crate) hours: BTreeMap<(TenantId, WebhookSubscriptionId, Timestamp), Hour>,
+    /// The same by type, which is a text: looked up without a copy of it.
+    pub(crate) of_types: BTreeMap<(TenantId, Timestamp), BTreeMap<String, Hour>>,
 }
 
 impl Tally {
@@ -52,32 +56,54 @@ impl Tally {
     }
 
     /// Adds one attempt.
-    pub(crate) fn count(&mut self, counted: &Counted) {
-        let Counted { tenant_id, subscription_id, started_at, took, outcome, next } = *counted;
+    pub(crate) fn count(&mut self, counted: &Counted<'_>) {
+        let Counted { tenant_id, subscription_id, event_name, started_at, .. } = *counted;
         let micros = started_at.micros();
         let hour_at = Timestamp::from_micros(micros - micros.rem_euclid(HOUR));
-        let hour = self.hours.entry((tenant_id, subscription_id, hour_at)).or_default();
-        match next {
-            NextStep::Exhausted => hour.exhausted += 1,
-            NextStep::Gone => hour.discarded += 1,
-            NextStep::Delivered | NextStep::Wait { .. } => {}
-        }
-        let Some(outcome) = outcome else { return };
-        if let Outcome::Status { .. } = outcome {
-            let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
-            hour.answered_micros = hour.answered_micros.saturating_add(took);
-            let class = BOUNDS_MS.iter().position(|bound| took <= bound * 1_000);
-            hour.answers[class.unwrap_or(BOUNDS_MS.len() - 1)] += 1;
-        }
-        if next == NextStep::Delivered {
-            hour.succeeded += 1;
+        self.hours.entry((tenant_id, subscription_id, hour_at)).or_default().count(counted);
+        let of_types = self.of_types.entry((tenant_id, hour_at)).or_default();
+        if let Some(hour) = of_types.get_mut(event_name) {
+            hour.count(counted);
         } else {
-            hour.failed += 1;
+            of_types.entry(event_name.to_owned()).or_default().count(counted);
         }
     }
 }
 
 impl Hour {
+    fn count(&mut self, counted: &Counted<'_>) {
+        let Counted { took, outcome, next, .. } = *counted;
+        match next {
+            NextStep::Exhausted => self.exhausted += 1,
+            NextStep::Gone => self.discarded += 1,
+            NextStep::Delivered | NextStep::Wait { .. } => {}
+        }
+        let Some(outcome) = outcome else { return };
+        if let Outcome::Status { .. } = outcome {
+            let took = i64::try_from(took.as_micros()).unwrap_or(i64::MAX);
+            self.answered_micros = self.answered_micros.saturating_add(took);
+            let class = BOUNDS_MS.iter().position(|bound| took <= bound * 1_000);
+            self.answers[class.unwrap_or(BOUNDS_MS.len() - 1)] += 1;
+        }
+        if next == NextStep::Delivered {
+            self.succeeded += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+
+    /// Adds another hour.
+    pub(crate) fn add(&mut self, other: &Self) {
+        self.succeeded += other.succeeded;
+        self.failed += other.failed;
+        self.exhausted += other.exhausted;
+        self.discarded += other.discarded;
+        self.answered_micros = self.answered_micros.saturating_add(other.answered_micros);
+        for (sum, more) in self.answers.iter_mut().zip(other.answers) {
+            *sum += more;
+        }
+    }
+
     /// How many attempts were answered, whatever the answer.
     pub(crate) fn answered(&self) -> i64 {
         self.answers.iter().sum()
@@ -117,8 +143,9 @@ mod tests {
 
     use super::*;
 
-    fn counted(at: i64, ms: u64, outcome: Option<Outcome>, next: NextStep) -> Counted {
+    fn counted(at: i64, ms: u64, outcome: Option<Outcome>, next: NextStep) -> Counted<'static> {
         Counted {
+            event_name: "customer.created",
             tenant_id: TenantId::from_uuid(Uuid::nil()),
             subscription_id: WebhookSubscriptionId::from_uuid(Uuid::nil()),
             started_at: Timestamp::from_micros(at),
@@ -156,6 +183,12 @@ mod tests {
             (first.succeeded, first.failed, first.exhausted, first.discarded, first.answered()),
             (1, 3, 1, 2, 3)
         );
+        // By type the same is counted.
+        let of_types: Vec<_> = tally.of_types.values().map(|of| &of["customer.created"]).collect();
+        assert_eq!(of_types, hours.iter().map(|(_, hour)| *hour).collect::<Vec<_>>());
+        let mut both = first.clone();
+        both.add(hours[1].1);
+        assert_eq!((both.succeeded, both.failed, both.answered()), (2, 3, 4));
     }
 
     #[test]

@@ -177,6 +177,7 @@ impl Subscription {
             .field("signature_profiles", &old.signature_profiles, &new.signature_profiles)
             .field("public_key", &old.public_key, &new.public_key)
             .field("format", &old.format, &new.format)
+            .field("redact", &old.redact().to_vec(), &new.redact().to_vec())
             .field("handshake", &old.handshake, &new.handshake)
             .field("consented_at", &old.consented_at, &new.consented_at)
             .field("handshake_refusal", &old.handshake_refusal, &new.handshake_refusal);

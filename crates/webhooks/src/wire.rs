@@ -8,10 +8,14 @@ use tidings_kernel::Timestamp;
 
 use crate::cloudevents::{Format, Head};
 use crate::handshake::ORIGIN_HEADER;
+use crate::redaction::Redactions;
 use crate::signing::profiles::{Signatures, Signed};
 
 /// The header of what somebody asked to be sent as a test.
 pub(crate) const TEST_HEADER: &str = "webhook-test";
+/// The header of what is sent once more because somebody asked for it: the id of the replay, or
+/// `manual` for one delivery.
+pub(crate) const REPLAY_HEADER: &str = "webhook-replay";
 
 /// How one endpoint wants its requests.
 #[derive(Debug)]
@@ -19,6 +23,8 @@ pub(crate) struct Wire {
     /// The headers that every request has.
     pub(crate) headers: HeaderMap,
     pub(crate) format: Format,
+    /// What it does not get of events; most get everything.
+    pub(crate) redactions: Option<Redactions>,
     pub(crate) signatures: Signatures,
     /// By which name the endpoint consented to hear from us.
     pub(crate) origin: Option<HeaderValue>,
@@ -31,6 +37,8 @@ pub(crate) struct StoredEvent<'a> {
     /// Its type in the log.
     pub(crate) name: &'a str,
     pub(crate) body: &'a Bytes,
+    /// Why it is sent once more.
+    pub(crate) again: Option<&'a str>,
 }
 
 /// One request, ready to be sent.
@@ -48,23 +56,30 @@ impl Wire {
         if is_test {
             headers.insert(HeaderName::from_static(TEST_HEADER), HeaderValue::from_static("true"));
         }
+        if let Some(Ok(again)) = event.again.map(HeaderValue::from_str) {
+            headers.insert(HeaderName::from_static(REPLAY_HEADER), again);
+        }
         if let Some(origin) = &self.origin {
             headers.insert(HeaderName::from_static(ORIGIN_HEADER), origin.clone());
         }
         // A test may show another type in its body than the log does.
         let head = (is_test || self.format != Format::Standard).then(|| Head::of(event.body));
         let head = head.flatten();
+        let stored = match &self.redactions {
+            Some(redactions) => Bytes::from(redactions.apply(event.body).into_owned()),
+            None => event.body.clone(),
+        };
         let body = match (self.format, &head) {
             (Format::CloudeventsBinary, Some(head)) => {
                 head.binary(&mut headers);
-                event.body.clone()
+                stored
             }
             (Format::CloudeventsStructured, Some(head)) => {
                 // Every stored body is an envelope, so there is always a head around it.
-                head.structured(event.body, &mut headers).unwrap_or_else(|| event.body.clone())
+                head.structured(&stored, &mut headers).unwrap_or(stored)
             }
             (Format::Standard | Format::CloudeventsBinary | Format::CloudeventsStructured, _) => {
-                event.body.clone()
+                stored
             }
         };
         let event_type = head.as_ref().map_or(event.name, |head| &head.event_type);
@@ -86,7 +101,7 @@ mod tests {
         let secret = SigningSecret::parse(SECRET).unwrap();
         let keys = Keys { current: &secret, previous: None, ed25519: None };
         let signatures = Signatures::new(keys, Vec::new());
-        Wire { headers: HeaderMap::new(), format, signatures, origin: None }
+        Wire { headers: HeaderMap::new(), format, redactions: None, signatures, origin: None }
     }
 
     fn at(seconds: i64) -> Timestamp {
@@ -100,7 +115,7 @@ mod tests {
         );
         for format in [Format::Standard, Format::CloudeventsBinary, Format::CloudeventsStructured] {
             let wire = wire(format);
-            let event = StoredEvent { id: "evt_1", name: "a.b", body: &body };
+            let event = StoredEvent { id: "evt_1", name: "a.b", body: &body, again: None };
             let (first, later) = (wire.outgoing(event, at(100)), wire.outgoing(event, at(90_000)));
             assert_eq!(first.body, later.body, "{format:?}");
             for (sent, seconds) in [(&first, 100), (&later, 90_000)] {
@@ -127,7 +142,7 @@ mod tests {
         let body = Bytes::from_static(
             br#"{"id":"evt_1","type":"a.b","timestamp":"t","tenant_id":"ten_1","subject":{"id":"x"}}"#,
         );
-        let event = StoredEvent { id: "evt_1", name: "webhook.test", body: &body };
+        let event = StoredEvent { id: "evt_1", name: "webhook.test", body: &body, again: None };
         let sent = wire(Format::CloudeventsBinary).outgoing(event, at(1));
         assert_eq!(
             (&sent.headers["webhook-test"], &sent.headers["ce-type"]),
@@ -135,5 +150,20 @@ mod tests {
         );
         let real = StoredEvent { name: "a.b", ..event };
         assert!(!wire(Format::Standard).outgoing(real, at(1)).headers.contains_key("webhook-test"));
+    }
+
+    #[test]
+    fn what_is_sent_once_more_says_so_and_is_otherwise_the_same() {
+        let body = Bytes::from_static(br#"{"id":"evt_1"}"#);
+        let event = StoredEvent { id: "evt_1", name: "a.b", body: &body, again: None };
+        let mut first = wire(Format::Standard).outgoing(event, at(1));
+        assert!(!first.headers.contains_key("webhook-replay"));
+        for again in ["manual", "rpl_01h455vb4pex5vsknk084sn02q"] {
+            let event = StoredEvent { again: Some(again), ..event };
+            let sent = wire(Format::Standard).outgoing(event, at(1));
+            assert_eq!(sent.headers["webhook-replay"], again);
+            first.headers.insert("webhook-replay", sent.headers["webhook-replay"].clone());
+            assert_eq!((&sent.headers, &sent.body), (&first.headers, &first.body));
+        }
     }
 }

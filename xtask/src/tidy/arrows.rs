@@ -28,7 +28,7 @@ const FOR_TESTS: [&str; 3] = ["fakes", "simulation", "testkit"];
 fn layer(name: &str) -> Option<u8> {
     match name {
         "kernel" => Some(0),
-        "vault" | "events" | "db" | "bus" | "egress" => Some(1),
+        "vault" | "events" | "db" | "bus" | "egress" | "trace" => Some(1),
         "jobs" | "web" | "providers" | "client" => Some(2),
         "console" => Some(4),
         "server" => Some(5),

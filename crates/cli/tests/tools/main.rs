@@ -4,6 +4,10 @@
 mod conformance;
 mod listen;
 mod offline;
+mod replay;
+#[path = "../server/mod.rs"]
+mod server;
+mod tail;
 mod trigger;
 
 use std::io::Write;

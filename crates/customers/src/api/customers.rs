@@ -5,10 +5,12 @@ use tidings_db::work;
 use tidings_events::EventType;
 use tidings_kernel::{CustomerId, FieldError, PageParams, Permission, Problem, ProblemKind};
 use tidings_web::{
-    Access, Answer, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit,
+    Access, Answer, Body, Call, Changed, List, Numbered, Op, PageNumber, Path, Query, Reply,
+    Routes, commit,
 };
 use utoipa::IntoParams;
 
+use crate::api::history::LinesParams;
 use crate::api::views::{CustomerDetailView, CustomerView};
 use crate::criteria::Criteria;
 use crate::customer::Customer;
@@ -100,10 +102,26 @@ async fn create(
 async fn list(
     customers: Customers,
     call: Call,
-    Query(criteria): Query<Criteria>,
+    Numbered(Query(criteria), number): Numbered<Query<Criteria>>,
 ) -> Result<List<CustomerView>, Problem> {
-    let page = customers.list_customers(call.ctx.tenant_id, criteria, call.page()?).await;
-    Ok(call.list(page.map_err(|error| in_query(error.into()))?))
+    find(&customers, &call, criteria, number).await.map_err(in_query)
+}
+
+/// The customers who fit, by cursor or by the number of the page.
+async fn find(
+    customers: &Customers,
+    call: &Call,
+    criteria: Criteria,
+    number: Option<PageNumber>,
+) -> Result<List<CustomerView>, Problem> {
+    let tenant_id = call.ctx.tenant_id;
+    let Some(number) = number else {
+        let page = customers.list_customers(tenant_id, criteria, call.page()?).await?;
+        return Ok(call.list(page));
+    };
+    let (params, skipped) = (number.params(), number.skipped());
+    let found = customers.number_customers(tenant_id, criteria, params, skipped).await?;
+    Ok(call.list(found.0).total(found.1))
 }
 
 /// The same faults, where the caller wrote them.
@@ -121,18 +139,18 @@ fn in_query(problem: Problem) -> Problem {
 async fn search(
     customers: Customers,
     call: Call,
-    Body(criteria): Body<Criteria>,
+    Numbered(Body(criteria), number): Numbered<Body<Criteria>>,
 ) -> Result<List<CustomerView>, Problem> {
-    let page = customers.list_customers(call.ctx.tenant_id, criteria, call.page()?).await?;
-    Ok(call.list(page))
+    find(&customers, &call, criteria, number).await
 }
 
 async fn get_by_number(
     customers: Customers,
     call: Call,
-    Path(number): Path<CustomerNumber>,
+    (Path(number), Query(params)): (Path<CustomerNumber>, Query<LinesParams>),
 ) -> Result<Answer<CustomerView>, Problem> {
-    let customer = customers.get_customer_by_number(call.ctx.tenant_id, &number).await?;
+    let (tenant_id, include_deleted) = (call.ctx.tenant_id, params.include_deleted);
+    let customer = customers.get_customer_by_number(tenant_id, &number, include_deleted).await?;
     let version = customer.version;
     Ok(Answer::new(customer.into()).version(version))
 }
@@ -145,15 +163,15 @@ async fn get(
     let tenant_id = call.ctx.tenant_id;
     let customer = customers.get_customer(tenant_id, id, params.include_deleted).await?;
     let version = customer.version;
-    let newest = PageParams::default();
+    let (of, newest) = ((id, params.include_deleted), PageParams::default());
     let activities = if params.include_activities {
-        let page = customers.list_customer_activities(tenant_id, id, newest).await?;
+        let page = customers.list_customer_activities(tenant_id, of, newest).await?;
         Some(page.data.into_iter().map(Into::into).collect())
     } else {
         None
     };
     let notes = if params.include_notes {
-        let page = customers.list_customer_notes(tenant_id, id, newest).await?;
+        let page = customers.list_customer_notes(tenant_id, of, newest).await?;
         Some(page.data.into_iter().map(Into::into).collect())
     } else {
         None

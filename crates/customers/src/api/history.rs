@@ -1,15 +1,27 @@
 //! `/api/v1/customers/{id}/notes` and `/activities`.
 
+use serde::Deserialize;
 use tidings_db::work;
 use tidings_events::EventType;
 use tidings_kernel::{CustomerId, Permission, Problem};
-use tidings_web::{Access, Body, Call, Changed, List, Op, Path, Reply, Routes, commit};
+use tidings_web::{Access, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit};
+use utoipa::IntoParams;
 
 use crate::activity::Activity;
 use crate::api::views::{ActivityView, NoteView};
 use crate::commands::{AddNote, RecordActivity};
 use crate::note::Note;
 use crate::service::Customers;
+
+/// What is shown of what lies under a customer.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct LinesParams {
+    /// Whether it is shown although the customer is deleted.
+    #[serde(default)]
+    pub include_deleted: bool,
+}
 
 pub(super) fn routes(routes: Routes<Customers>) -> Routes<Customers> {
     let read = Access::Needs(Permission::CustomersRead);
@@ -51,9 +63,10 @@ async fn add_note(
 async fn list_notes(
     customers: Customers,
     call: Call,
-    Path(id): Path<CustomerId>,
+    (Path(id), Query(params)): (Path<CustomerId>, Query<LinesParams>),
 ) -> Result<List<NoteView>, Problem> {
-    let page = customers.list_customer_notes(call.ctx.tenant_id, id, call.page()?).await?;
+    let of = (id, params.include_deleted);
+    let page = customers.list_customer_notes(call.ctx.tenant_id, of, call.page()?).await?;
     Ok(call.list(page))
 }
 
@@ -70,8 +83,9 @@ async fn record_activity(
 async fn list_activities(
     customers: Customers,
     call: Call,
-    Path(id): Path<CustomerId>,
+    (Path(id), Query(params)): (Path<CustomerId>, Query<LinesParams>),
 ) -> Result<List<ActivityView>, Problem> {
-    let page = customers.list_customer_activities(call.ctx.tenant_id, id, call.page()?).await?;
+    let of = (id, params.include_deleted);
+    let page = customers.list_customer_activities(call.ctx.tenant_id, of, call.page()?).await?;
     Ok(call.list(page))
 }

@@ -45,7 +45,7 @@ pub(super) fn routes(routes: Routes<Customers>) -> Routes<Customers> {
             Op::post("/api/v1/customers/{id}/anonymize", "anonymizeCustomer", delete_access)
                 .status(200)
                 .summary("Take the person out of the record, which stays")
-                .emits(&[EventType::CustomerUpdated]),
+                .emits(&[EventType::CustomerUpdated, EventType::CustomerAnonymized]),
             anonymize,
         )
 }
@@ -77,7 +77,9 @@ async fn restore(
     call: Call,
     Path(id): Path<CustomerId>,
 ) -> Result<Changed<CustomerView>, Problem> {
-    commit(&call, work!([customers], |work| customers.restore_customer(work, id)), changed).await
+    let expected = call.if_match()?;
+    let unit = work!([customers], |work| customers.restore_customer(work, id, expected));
+    commit(&call, unit, changed).await
 }
 
 async fn anonymize(
@@ -85,5 +87,7 @@ async fn anonymize(
     call: Call,
     Path(id): Path<CustomerId>,
 ) -> Result<Changed<CustomerView>, Problem> {
-    commit(&call, work!([customers], |work| customers.anonymize_customer(work, id)), changed).await
+    let expected = call.if_match()?;
+    let unit = work!([customers], |work| customers.anonymize_customer(work, id, expected));
+    commit(&call, unit, changed).await
 }

@@ -41,7 +41,7 @@ pub(crate) struct LifetimeValueView {
     pub currency_exponent: u8,
     /// How many customers have paid in it.
     pub customers: i64,
-    /// What they have paid, in minor units.
+    /// What they have paid, in minor units; 9223372036854775807 where it is more than that.
     pub lifetime_value: i64,
     /// What each has paid on average, rounded down.
     pub average_lifetime_value: i64,
@@ -50,14 +50,15 @@ pub(crate) struct LifetimeValueView {
 impl From<Overview> for OverviewView {
     fn from(overview: Overview) -> Self {
         let Overview { by_status, by_type, by_tier, new_customers, lifetime_values } = overview;
-        let lifetime_value =
-            |(currency, customers, lifetime_value): (String, i64, i64)| LifetimeValueView {
-                currency_exponent: exponent_of(&currency).unwrap_or_default(),
-                currency,
-                customers,
-                lifetime_value,
-                average_lifetime_value: lifetime_value.checked_div(customers).unwrap_or_default(),
-            };
+        // What does not fit is told as the largest number there is; an average fits always.
+        let told = |amount: i128| i64::try_from(amount).unwrap_or(i64::MAX);
+        let lifetime_value = |(currency, customers, paid): (String, i64, i128)| LifetimeValueView {
+            currency_exponent: exponent_of(&currency).unwrap_or_default(),
+            currency,
+            customers,
+            lifetime_value: told(paid),
+            average_lifetime_value: paid.checked_div(i128::from(customers)).map_or(0, told),
+        };
         Self {
             total_customers: by_status.iter().map(|(_, count)| count).sum(),
             new_customers_30_days: new_customers,
@@ -98,7 +99,9 @@ async fn record_purchase(
     call: Call,
     (Path(id), Body(input)): (Path<CustomerId>, Body<RecordPurchase>),
 ) -> Result<Changed<CustomerView>, Problem> {
-    let unit = work!([customers, input], |work| customers.record_purchase(work, id, input));
+    let expected = call.if_match()?;
+    let unit =
+        work!([customers, input], |work| customers.record_purchase(work, id, expected, input));
     commit(&call, unit, changed).await
 }
 
@@ -109,4 +112,26 @@ async fn overview(
 ) -> Result<Answer<OverviewView>, Problem> {
     let overview = customers.customers_overview(call.ctx.tenant_id).await?;
     Ok(Answer::new(overview.into()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_does_not_fit_is_told_as_the_largest_number() {
+        let most = i128::from(i64::MAX);
+        for (customers, paid, value, average) in [
+            (0, 0, 0, 0),
+            (2, 7, 7, 3),
+            (1, most, i64::MAX, i64::MAX),
+            (10_000, 10_000 * 1_000_000_000_000_000, i64::MAX, 1_000_000_000_000_000),
+            (1, most + 1, i64::MAX, i64::MAX),
+        ] {
+            let lifetime_values = vec![("EUR".to_owned(), customers, paid)];
+            let view = OverviewView::from(Overview { lifetime_values, ..Overview::default() });
+            let told = &view.lifetime_values[0];
+            assert_eq!((told.lifetime_value, told.average_lifetime_value), (value, average));
+        }
+    }
 }

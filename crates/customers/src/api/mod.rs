@@ -4,6 +4,7 @@ mod customers;
 mod history;
 mod lifecycle;
 mod metrics;
+mod people;
 mod segments;
 mod views;
 
@@ -14,5 +15,6 @@ use crate::service::Customers;
 /// The routes of the customers domain.
 pub fn routes(customers: &Customers) -> Routes<Customers> {
     let routes = Routes::new("customers", customers.clone());
-    segments::routes(metrics::routes(history::routes(lifecycle::routes(customers::routes(routes)))))
+    let routes = history::routes(lifecycle::routes(customers::routes(routes)));
+    segments::routes(metrics::routes(people::routes(routes)))
 }

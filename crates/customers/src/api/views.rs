@@ -157,6 +157,10 @@ pub(crate) struct ActivityView {
     pub description: Option<String>,
     /// Who did it.
     pub performed_by: String,
+    /// The address from which it was done, where it was told.
+    pub ip_address: Option<String>,
+    /// The program with which it was done, where it was told.
+    pub user_agent: Option<String>,
     /// When.
     pub created_at: Timestamp,
 }
@@ -170,6 +174,8 @@ impl From<Activity> for ActivityView {
             title: activity.title,
             description: activity.description,
             performed_by: activity.performed_by,
+            ip_address: activity.ip_address,
+            user_agent: activity.user_agent,
             created_at: activity.created_at,
         }
     }

@@ -4,12 +4,13 @@ use tidings_db::UnitOfWork;
 use tidings_kernel::{Actor, Ctx, CustomerId, Permission, Version};
 
 use crate::commands::{SetStatus, check_reason};
+use crate::consent;
 use crate::customer::Customer;
 use crate::error::CustomerError;
 use crate::ports::Touched;
 use crate::profile::{Profile, UpdateCustomer};
 use crate::service::history::{self, Line};
-use crate::service::{Customers, check_segment, get_for_change};
+use crate::service::{Customers, check_segment, consents, get_for_change};
 use crate::status::{self, Move, Reason, Step};
 
 impl Customers {
@@ -101,6 +102,9 @@ async fn change(
     if let Some(step) = step {
         lines.push(Line::status_changed(&before, &after, step.reason.words()));
     }
+    lines.extend(Line::tags_changed(&before, &after));
     history::write(work, lines).await?;
+    let decided = consent::decided(&before.profile, &after.profile);
+    consents::write(work, after.id, decided, consent::API).await?;
     Ok(after)
 }

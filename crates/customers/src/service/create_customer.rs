@@ -4,12 +4,13 @@ use tidings_db::{Silent, UnitOfWork};
 use tidings_events::customers::CustomerActivityType;
 use tidings_kernel::CustomerId;
 
+use crate::consent;
 use crate::customer::{Customer, NewCustomer};
 use crate::error::CustomerError;
 use crate::number::CustomerNumber;
 use crate::profile::CreateCustomer;
 use crate::service::history::{self, Line};
-use crate::service::{Customers, check_segment};
+use crate::service::{Customers, check_segment, consents};
 use crate::store::customers;
 
 /// How many numbers are tried. With a million customers the first is free in 4,999 of 5,000 cases.
@@ -22,6 +23,7 @@ impl Customers {
         work: &mut UnitOfWork,
         input: CreateCustomer,
     ) -> Result<Customer, CustomerError> {
+        let said = consent::said(&input);
         let (profile, status, source) = input.checked()?;
         check_segment(work, profile.segment_id).await?;
         let id: CustomerId = work.mint();
@@ -37,6 +39,7 @@ impl Customers {
             description: Some(format!("source: {}", source.as_str())),
         };
         history::write(work, vec![line]).await?;
+        consents::write(work, id, said, source.as_str()).await?;
         Ok(customer)
     }
 }

@@ -13,7 +13,8 @@ use crate::service::{Customers, get, get_for_change};
 use crate::store::customers;
 
 impl Customers {
-    /// Deletes a customer; its subscriptions end first. What is deleted already is not found.
+    /// Deletes a customer. Subscriptions that run end first where the caller says so, and keep it
+    /// otherwise. What is deleted already is not found.
     pub async fn delete_customer(
         &self,
         work: &mut UnitOfWork,
@@ -21,8 +22,12 @@ impl Customers {
         expected: Option<Version>,
         input: DeleteCustomer,
     ) -> Result<(), CustomerError> {
-        let DeleteCustomer { hard_delete, reason } = input.checked()?;
+        let DeleteCustomer { hard_delete, cancel_subscriptions, reason } = input.checked()?;
         let customer = get_for_change(work, id, expected).await?;
+        let count = self.subscriptions.count_live(work, id).await?;
+        if count > 0 && !cancel_subscriptions {
+            return Err(CustomerError::LiveSubscriptions { count });
+        }
         let cancelled = self.subscriptions.cancel_for(work, id).await?.count();
         let (by, now) = (work.ctx().actor.clone(), work.now());
         if hard_delete {

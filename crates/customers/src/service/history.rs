@@ -30,6 +30,33 @@ impl Line {
         }
     }
 
+    /// A line for each label that came or went.
+    pub(super) fn tags_changed(before: &Customer, after: &Customer) -> Vec<Self> {
+        let (old, new) = (&before.profile.tags, &after.profile.tags);
+        let line = |activity_type, title, tag: &String| Self {
+            customer_id: after.id,
+            activity_type,
+            title,
+            description: Some(tag.clone()),
+        };
+        let added = new.iter().filter(|tag| !old.contains(tag));
+        let removed = old.iter().filter(|tag| !new.contains(tag));
+        added
+            .map(|tag| line(CustomerActivityType::TagAdded, "Tag added", tag))
+            .chain(removed.map(|tag| line(CustomerActivityType::TagRemoved, "Tag removed", tag)))
+            .collect()
+    }
+
+    /// A line that says that something was bought, and in which order.
+    pub(super) fn purchase(customer_id: CustomerId, order_id: Option<String>) -> Self {
+        Self {
+            customer_id,
+            activity_type: CustomerActivityType::Purchase,
+            title: "Purchase recorded",
+            description: order_id.map(|order_id| format!("order: {order_id}")),
+        }
+    }
+
     /// A line that says where the customer stood and stands.
     pub(super) fn status_changed(before: &Customer, after: &Customer, why: Option<&str>) -> Self {
         let (from, to) = (before.status.as_str(), after.status.as_str());
@@ -60,6 +87,8 @@ pub(super) async fn write(work: &mut UnitOfWork, lines: Vec<Line>) -> Result<(),
             title: title.to_owned(),
             description: description.map(|text| text.chars().take(DESCRIPTION_CHARS_MAX).collect()),
             performed_by: performed_by.clone(),
+            ip_address: None,
+            user_agent: None,
             created_at: now,
             version: 0,
         });

@@ -2,6 +2,8 @@
 
 mod anonymize_customer;
 mod change_customer;
+mod consents;
+mod contacts;
 mod create_customer;
 mod delete_customer;
 mod history;

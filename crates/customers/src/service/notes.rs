@@ -43,7 +43,8 @@ impl Customers {
         id: CustomerId,
         input: RecordActivity,
     ) -> Result<Activity, CustomerError> {
-        let RecordActivity { activity_type, title, description } = input.checked()?;
+        let RecordActivity { activity_type, title, description, ip_address, user_agent } =
+            input.checked()?;
         let customer = get_for_change(work, id, None).await?;
         let activity = Activity {
             id: work.mint(),
@@ -53,6 +54,8 @@ impl Customers {
             title,
             description,
             performed_by: who(&work.ctx().actor),
+            ip_address,
+            user_agent,
             created_at: work.now(),
             version: 0,
         };

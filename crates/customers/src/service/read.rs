@@ -5,6 +5,8 @@ use std::time::Duration;
 use tidings_kernel::{CustomerId, Page, PageParams, SegmentId, TenantId};
 
 use crate::activity::Activity;
+use crate::consent::Consent;
+use crate::contact::Contact;
 use crate::criteria::Criteria;
 use crate::customer::{Customer, Presence};
 use crate::error::CustomerError;
@@ -13,7 +15,7 @@ use crate::number::CustomerNumber;
 use crate::segment::Segment;
 use crate::service::Customers;
 use crate::store::overview::Overview;
-use crate::store::{activities, customers, notes, overview, search, segments};
+use crate::store::{activities, consents, contacts, customers, notes, overview, search, segments};
 
 /// What counts as new in the overview.
 const NEW_WITHIN: Duration = Duration::from_hours(30 * 24);
@@ -42,10 +44,11 @@ impl Customers {
         &self,
         tenant_id: TenantId,
         number: &CustomerNumber,
+        include_deleted: bool,
     ) -> Result<Customer, CustomerError> {
         let mut session = self.db.read(tenant_id).await?;
         let found = customers::find_by_number(&mut session.reader(), tenant_id, number).await?;
-        visible(found, false)
+        visible(found, include_deleted)
     }
 
     /// The tenant's customers who fit, the newest first.
@@ -57,19 +60,34 @@ impl Customers {
     ) -> Result<Page<Customer>, CustomerError> {
         let criteria = criteria.checked()?;
         let mut session = self.db.read(tenant_id).await?;
-        Ok(search::list(&mut session.reader(), tenant_id, &criteria, page).await?)
+        Ok(search::list(&mut session.reader(), tenant_id, &criteria, page, 0).await?)
+    }
+
+    /// The tenant's customers who fit from the row after `skipped` on, and how many fit in all.
+    pub async fn number_customers(
+        &self,
+        tenant_id: TenantId,
+        criteria: Criteria,
+        page: PageParams,
+        skipped: i64,
+    ) -> Result<(Page<Customer>, i64), CustomerError> {
+        let criteria = criteria.checked()?;
+        let mut session = self.db.read(tenant_id).await?;
+        let mut reader = session.reader();
+        let found = search::list(&mut reader, tenant_id, &criteria, page, skipped).await?;
+        Ok((found, search::count(&mut reader, tenant_id, &criteria).await?))
     }
 
     /// The notes about a customer, the newest first.
     pub async fn list_customer_notes(
         &self,
         tenant_id: TenantId,
-        id: CustomerId,
+        (id, include_deleted): (CustomerId, bool),
         page: PageParams,
     ) -> Result<Page<Note>, CustomerError> {
         let mut session = self.db.read(tenant_id).await?;
         let mut reader = session.reader();
-        visible(customers::find(&mut reader, tenant_id, id).await?, true)?;
+        visible(customers::find(&mut reader, tenant_id, id).await?, include_deleted)?;
         Ok(notes::list(&mut reader, tenant_id, id, page).await?)
     }
 
@@ -77,13 +95,39 @@ impl Customers {
     pub async fn list_customer_activities(
         &self,
         tenant_id: TenantId,
-        id: CustomerId,
+        (id, include_deleted): (CustomerId, bool),
         page: PageParams,
     ) -> Result<Page<Activity>, CustomerError> {
         let mut session = self.db.read(tenant_id).await?;
         let mut reader = session.reader();
-        visible(customers::find(&mut reader, tenant_id, id).await?, true)?;
+        visible(customers::find(&mut reader, tenant_id, id).await?, include_deleted)?;
         Ok(activities::list(&mut reader, tenant_id, id, page).await?)
+    }
+
+    /// The consent log of a customer, the newest entry first.
+    pub async fn list_customer_consents(
+        &self,
+        tenant_id: TenantId,
+        (id, include_deleted): (CustomerId, bool),
+        page: PageParams,
+    ) -> Result<Page<Consent>, CustomerError> {
+        let mut session = self.db.read(tenant_id).await?;
+        let mut reader = session.reader();
+        visible(customers::find(&mut reader, tenant_id, id).await?, include_deleted)?;
+        Ok(consents::list(&mut reader, tenant_id, id, page).await?)
+    }
+
+    /// The contacts of a customer, the newest first.
+    pub async fn list_customer_contacts(
+        &self,
+        tenant_id: TenantId,
+        (id, include_deleted): (CustomerId, bool),
+        page: PageParams,
+    ) -> Result<Page<Contact>, CustomerError> {
+        let mut session = self.db.read(tenant_id).await?;
+        let mut reader = session.reader();
+        visible(customers::find(&mut reader, tenant_id, id).await?, include_deleted)?;
+        Ok(contacts::list(&mut reader, tenant_id, id, page).await?)
     }
 
     /// The tenant's customers in numbers.

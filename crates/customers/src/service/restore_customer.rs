@@ -2,12 +2,12 @@
 
 use tidings_db::UnitOfWork;
 use tidings_events::customers::CustomerActivityType;
-use tidings_kernel::CustomerId;
+use tidings_kernel::{CustomerId, Version};
 
 use crate::customer::Customer;
 use crate::error::CustomerError;
 use crate::service::history::{self, Line};
-use crate::service::{Customers, get};
+use crate::service::{Customers, expect, get};
 
 impl Customers {
     /// Brings a deleted customer back, unless somebody has its mail address by now. Subscriptions
@@ -16,8 +16,10 @@ impl Customers {
         &self,
         work: &mut UnitOfWork,
         id: CustomerId,
+        expected: Option<Version>,
     ) -> Result<Customer, CustomerError> {
         let customer = get(work, id).await?;
+        expect(&customer, expected)?;
         let (by, now) = (work.ctx().actor.clone(), work.now());
         let customer = work.apply(customer.restore(&by, now)?).await?;
         let line = Line {

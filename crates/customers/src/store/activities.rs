@@ -10,10 +10,11 @@ use crate::store::{customers, of_customer};
 tidings_db::statements! {
     insert INSERT = "customer_activities" (
         tenant_id uuid, id uuid, customer_id uuid, activity_type text, title text,
-        description text, performed_by text, created_at int, version int
+        description text, performed_by text, created_at int, version int, ip_address text,
+        user_agent text
     ), "";
     query LIST = "SELECT id, tenant_id, customer_id, activity_type, title, description, \
-        performed_by, created_at, version FROM customer_activities \
+        performed_by, created_at, version, ip_address, user_agent FROM customer_activities \
         WHERE tenant_id = $1 AND customer_id = $2 AND (ABSENT_UUID($3) OR id < $3) \
         ORDER BY id DESC LIMIT $4";
     command DELETE_ALL = "DELETE FROM customer_activities \
@@ -32,6 +33,8 @@ impl FromRow for Activity {
             performed_by: row.take()?,
             created_at: row.take()?,
             version: row.take()?,
+            ip_address: row.take()?,
+            user_agent: row.take()?,
         })
     }
 }
@@ -58,6 +61,8 @@ fn columns(activity: &Activity) -> Vec<Value> {
         activity.performed_by.to_value(),
         activity.created_at.to_value(),
         activity.version.to_value(),
+        activity.ip_address.to_value(),
+        activity.user_agent.to_value(),
     ]
 }
 

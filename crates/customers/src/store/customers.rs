@@ -8,7 +8,7 @@ use tidings_kernel::{CustomerId, TenantId, Timestamp, Version, limits};
 use crate::criteria::fold;
 use crate::customer::{Customer, Presence};
 use crate::number::CustomerNumber;
-use crate::store::activities;
+use crate::store::{activities, consents};
 
 tidings_db::statements! {
     command INSERT = "INSERT INTO customers (tenant_id, id, customer_number, status, email, \
@@ -23,7 +23,7 @@ tidings_db::statements! {
         profile = $16, figures = $17, lifetime_value = $18, lifetime_currency = $19, \
         last_purchase_at = $20, deleted_at = $21, erase_at = $22, updated_at = $23, \
         updated_by = $24, version = $25 WHERE tenant_id = $1 AND id = $2 AND version = $26";
-    /// Notes and purchases go with it.
+    /// Notes, contacts and purchases go with it.
     command DELETE = "DELETE FROM customers WHERE tenant_id = $1 AND id = $2 AND version = $3";
     insert ADD_TAGS = "customer_tags" (tenant_id uuid, tag text, customer_id uuid),
         "ON CONFLICT DO NOTHING";
@@ -78,6 +78,7 @@ impl Stored for Customer {
             if deleted > 0 {
                 writer.execute(&DROP_ALL_TAGS, args![self.tenant_id, self.id]).await?;
                 activities::delete_all(writer, self.tenant_id, self.id).await?;
+                consents::delete_all(writer, self.tenant_id, self.id).await?;
             }
             return Ok(deleted);
         }

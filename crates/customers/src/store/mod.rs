@@ -10,6 +10,8 @@ macro_rules! customer_columns {
 }
 
 pub(crate) mod activities;
+pub(crate) mod consents;
+pub(crate) mod contacts;
 pub(crate) mod customers;
 pub(crate) mod notes;
 mod of_customer;
@@ -21,8 +23,10 @@ pub(crate) mod segments;
 use tidings_db::Statement;
 
 /// The statements of each file.
-pub(crate) static ALL: [&[&Statement]; 7] = [
+pub(crate) static ALL: [&[&Statement]; 9] = [
     activities::ALL,
+    consents::ALL,
+    contacts::ALL,
     customers::ALL,
     notes::ALL,
     overview::ALL,

@@ -12,10 +12,15 @@ tidings_db::statements! {
         WHERE tenant_id = $1 AND deleted_at IS NULL GROUP BY tier ORDER BY tier";
     query SINCE = "SELECT COUNT(*) FROM customers \
         WHERE tenant_id = $1 AND deleted_at IS NULL AND created_at >= $2";
-    query LIFETIME = "SELECT lifetime_currency, COUNT(*), CAST(SUM(lifetime_value) AS BIGINT) \
-        FROM customers WHERE tenant_id = $1 AND deleted_at IS NULL \
+    query LIFETIME = "SELECT lifetime_currency, COUNT(*), \
+        CAST(SUM(lifetime_value / 1000000000) AS BIGINT), \
+        CAST(SUM(lifetime_value % 1000000000) AS BIGINT) FROM customers WHERE tenant_id = $1 AND deleted_at IS NULL \
         AND lifetime_currency IS NOT NULL GROUP BY lifetime_currency ORDER BY lifetime_currency";
 }
+
+/// What the sums of whole billions and of what is left of them count in: together they hold what one
+/// sum of 64 bits would not, and neither can overflow.
+const BILLION: i128 = 1_000_000_000;
 
 /// How many there are of each word of a list.
 pub(crate) type Counts = Vec<(String, i64)>;
@@ -32,7 +37,7 @@ pub struct Overview {
     /// How many were made lately.
     pub new_customers: i64,
     /// Currency, customers, and what they have paid.
-    pub lifetime_values: Vec<(String, i64, i64)>,
+    pub lifetime_values: Vec<(String, i64, i128)>,
 }
 
 /// A tenant's customers in numbers.
@@ -41,11 +46,15 @@ pub(crate) async fn get(
     tenant_id: TenantId,
     since: Timestamp,
 ) -> Result<Overview, DbError> {
+    let sums: Vec<(String, i64, i64, i64)> = reader.rows(&LIFETIME, args![tenant_id]).await?;
+    let lifetime_values = sums.into_iter().map(|(currency, customers, billions, rest)| {
+        (currency, customers, i128::from(billions) * BILLION + i128::from(rest))
+    });
     Ok(Overview {
         by_status: reader.rows(&BY_STATUS, args![tenant_id]).await?,
         by_type: reader.rows(&BY_TYPE, args![tenant_id]).await?,
         by_tier: reader.rows(&BY_TIER, args![tenant_id]).await?,
         new_customers: reader.scalar(&SINCE, args![tenant_id, since]).await?,
-        lifetime_values: reader.rows(&LIFETIME, args![tenant_id]).await?,
+        lifetime_values: lifetime_values.collect(),
     })
 }

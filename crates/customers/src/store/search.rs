@@ -68,7 +68,9 @@ macro_rules! criteria {
 tidings_db::statements! {
     query LIST = concat!("SELECT ", customer_columns!(), " FROM customers c \
         WHERE c.tenant_id = $1 AND ", criteria!("c"), " AND (ABSENT_UUID($19) OR c.id < $19) \
-        ORDER BY c.id DESC LIMIT $20");
+        ORDER BY c.id DESC LIMIT $20 OFFSET $21");
+    query COUNT = concat!("SELECT COUNT(*) FROM customers c WHERE c.tenant_id = $1 AND ",
+        criteria!("c"));
     /// Members whom the segment does not want any more.
     query LEAVERS = concat!("SELECT ", customer_columns!(), " FROM customers c \
         WHERE c.tenant_id = $1 AND c.segment_id = $19 AND c.deleted_at IS NULL \
@@ -106,19 +108,29 @@ fn criteria_args(tenant_id: TenantId, criteria: &Criteria) -> Vec<Value> {
     ]
 }
 
-/// The tenant's customers who fit, the newest first.
+/// The tenant's customers who fit, the newest first, from the row after `skipped` on.
 pub(crate) async fn list(
     reader: &mut Reader<'_>,
     tenant_id: TenantId,
     criteria: &Criteria,
     page: PageParams,
+    skipped: i64,
 ) -> Result<Page<Customer>, DbError> {
     let mut args = criteria_args(tenant_id, criteria);
     let after: Option<Uuid> = page.after.map(|cursor| cursor.id);
-    args.extend([after.to_value(), (page.limit + 1).to_value()]);
+    args.extend([after.to_value(), (page.limit + 1).to_value(), skipped.to_value()]);
     let rows: Vec<Customer> = reader.rows(&LIST, &args).await?;
     // Ids begin with the time at which they were minted, so the newest have the highest.
     Ok(Page::from_rows(rows, page.limit, |customer| Cursor { sort: 0, id: customer.id.uuid() }))
+}
+
+/// How many of the tenant's customers fit.
+pub(crate) async fn count(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+    criteria: &Criteria,
+) -> Result<i64, DbError> {
+    reader.scalar(&COUNT, &criteria_args(tenant_id, criteria)).await
 }
 
 /// The next members whom a segment does not want any more.

@@ -9,7 +9,7 @@ use crate::world::World;
 const DAY: Duration = Duration::from_hours(24);
 
 async fn delete(world: &World, id: CustomerId, hard_delete: bool) -> Result<(), CustomerError> {
-    let input = DeleteCustomer { hard_delete, reason: None };
+    let input = DeleteCustomer { hard_delete, cancel_subscriptions: false, reason: None };
     let customers = world.customers.clone();
     world
         .write(work!([customers, input], |work| customers.delete_customer(work, id, None, input)))
@@ -18,7 +18,7 @@ async fn delete(world: &World, id: CustomerId, hard_delete: bool) -> Result<(), 
 
 async fn restore(world: &World, id: CustomerId) -> Result<Customer, CustomerError> {
     let customers = world.customers.clone();
-    world.write(work!([customers], |work| customers.restore_customer(work, id))).await
+    world.write(work!([customers], |work| customers.restore_customer(work, id, None))).await
 }
 
 async fn is_gone(world: &World, id: CustomerId) -> bool {
@@ -90,16 +90,17 @@ async fn anonymizing_takes_the_person_out_and_does_so_once() {
     let note = work!([customers, input], |work| customers.add_customer_note(work, id, input));
     world.write(note).await.unwrap();
     world.told();
-    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id));
+    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id, None));
     let anonymous = world.write(anonymize).await.unwrap();
     assert!(anonymous.is_anonymous());
     let told = "customer.updated email,first_name,last_name,opt_in_updates,tags";
     assert_eq!(world.told(), [told]);
-    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id));
+    let anonymize = work!([customers], |work| customers.anonymize_customer(work, id, None));
     assert_eq!(world.write(anonymize).await.unwrap().version, anonymous.version);
     assert!(world.told().is_empty());
     let (tenant_id, page) = (world.tenant_id, PageParams::default());
-    let notes = world.customers.list_customer_notes(tenant_id, id, page).await.unwrap();
-    let lines = world.customers.list_customer_activities(tenant_id, id, page).await.unwrap();
+    let of = (id, false);
+    let notes = world.customers.list_customer_notes(tenant_id, of, page).await.unwrap();
+    let lines = world.customers.list_customer_activities(tenant_id, of, page).await.unwrap();
     assert_eq!((notes.data.len(), lines.data.len()), (0, 1));
 }

@@ -54,7 +54,8 @@ async fn a_customer_is_made_once_for_each_address() {
     assert!(matches!(again, Err(CustomerError::DuplicateExternalId)), "{again:?}");
     assert!(world.told().is_empty());
     let tenant_id = world.tenant_id;
-    let by_number = world.customers.get_customer_by_number(tenant_id, &ada.number).await.unwrap();
+    let by_number =
+        world.customers.get_customer_by_number(tenant_id, &ada.number, false).await.unwrap();
     assert_eq!(by_number, ada);
     let elsewhere = TenantId::from_uuid(Uuid::from_u128(8));
     let foreign = world.customers.get_customer(elsewhere, ada.id, true).await;
@@ -96,7 +97,8 @@ async fn both_routes_to_a_status_take_the_same_step() {
     status(&world, ada.id, CustomerStatus::Churned).await.unwrap();
     assert_eq!(world.told(), ["customer.updated status", "customer.churned"]);
     let (tenant_id, page) = (world.tenant_id, PageParams::default());
-    let history = world.customers.list_customer_activities(tenant_id, ada.id, page).await.unwrap();
+    let history =
+        world.customers.list_customer_activities(tenant_id, (ada.id, false), page).await.unwrap();
     let lines: Vec<_> = history.data.iter().map(|line| line.activity_type.as_str()).collect();
     assert_eq!(lines.iter().filter(|line| **line == "status_changed").count(), 3, "{lines:?}");
 }
@@ -114,6 +116,8 @@ async fn notes_and_activities_leave_the_customer_as_it_is() {
         activity_type: CustomerActivityType::ContactMade,
         title: "Called".to_owned(),
         description: None,
+        ip_address: None,
+        user_agent: None,
     };
     let line =
         work!([customers, input], |work| customers.record_customer_activity(work, id, input));
@@ -131,14 +135,20 @@ async fn an_order_counts_once() {
     let (customers, id) = (world.customers.clone(), ada.id);
     let buy = async |amount: i64, currency: &str| {
         let order_id = Some("o-1".to_owned());
-        let input = RecordPurchase { amount, currency: currency.to_owned(), order_id };
+        let currency = Some(currency.to_owned()).filter(|code| !code.is_empty());
+        let input = RecordPurchase { amount, currency, order_id };
         let customers = customers.clone();
         world
-            .write(work!([customers, input], |work| customers.record_purchase(work, id, input)))
+            .write(
+                work!([customers, input], |work| customers.record_purchase(work, id, None, input))
+            )
             .await
     };
+    let bare = buy(1_299, "").await;
+    assert!(matches!(bare, Err(CustomerError::NoCurrency)), "{bare:?}");
     assert_eq!(buy(1_299, "eur").await.unwrap().figures.lifetime_value, 1_299);
     assert_eq!(buy(1_299, "EUR").await.unwrap().figures.lifetime_value, 1_299);
+    assert_eq!(buy(1_299, "").await.unwrap().figures.lifetime_value, 1_299);
     assert!(matches!(buy(1_300, "EUR").await, Err(CustomerError::OtherOrder)));
     assert_eq!(world.told(), ["customer.purchase_recorded"]);
     assert_eq!(found(&world, r#"{"lifetime_value_min": 1299}"#).await.len(), 1);

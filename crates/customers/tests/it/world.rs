@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use tidings_bus::Bus;
 use tidings_customers::{
-    CreateCustomer, Customer, CustomerError, Customers, NoSubscriptions, jobs,
+    CreateCustomer, Customer, CustomerError, Customers, NoSubscriptions, Subscriptions, jobs,
 };
 use tidings_db::{
     CommitSink, Db, DbError, LeaseClock, Location, Options, Silent, UnitFn, WriterMode, args, work,
@@ -21,6 +21,8 @@ use tidings_kernel::{
 static WORLDS: AtomicU32 = AtomicU32::new(0);
 
 tidings_db::statements! {
+    query COUNT_CONSENTS = "SELECT COUNT(*) FROM customer_consents WHERE tenant_id = $1";
+    query COUNT_CONTACTS = "SELECT COUNT(*) FROM customer_contacts WHERE tenant_id = $1";
     command ADD_TENANT = "INSERT INTO tenants (tenant_id, name, livemode, status, created_at, \
         updated_at, version) VALUES ($1, 'Acme', $2, 'active', 0, 0, 1)";
 }
@@ -46,6 +48,11 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) async fn new() -> Self {
+        Self::with(Arc::new(NoSubscriptions)).await
+    }
+
+    /// A world in which customers have these subscriptions.
+    pub(crate) async fn with(subscriptions: Arc<dyn Subscriptions>) -> Self {
         let number = WORLDS.fetch_add(1, Ordering::Relaxed);
         let name = format!("tidings-customers-{}-{number}.db", std::process::id());
         let file = std::env::temp_dir().join(name);
@@ -61,7 +68,7 @@ impl World {
         let db = db.await.unwrap();
         let told = Arc::new(Told::default());
         db.add_sink(Arc::<Told>::clone(&told));
-        let customers = Customers::new(db.clone(), Arc::new(NoSubscriptions));
+        let customers = Customers::new(db.clone(), subscriptions);
         let mut runner = RunnerBuilder::default();
         for sweep in jobs::sweeps(&customers) {
             runner = runner.sweep(sweep);
@@ -118,6 +125,17 @@ impl World {
 
     pub(crate) async fn get(&self, id: CustomerId) -> Customer {
         self.customers.get_customer(self.tenant_id, id, true).await.unwrap()
+    }
+
+    /// How many rows the tenant has in one of the tables that hold persons.
+    pub(crate) async fn count(&self, table: &str) -> i64 {
+        let statement = match table {
+            "customer_consents" => &COUNT_CONSENTS,
+            "customer_contacts" => &COUNT_CONTACTS,
+            other => panic!("{other} is not counted"),
+        };
+        let mut session = self.db.read(self.tenant_id).await.unwrap();
+        session.reader().scalar(statement, args![self.tenant_id]).await.unwrap()
     }
 
     /// What was told since the last time, with the fields that changed.

@@ -1,6 +1,6 @@
 //! PostgreSQL: a pool of connections.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime, Timeouts};
 use tokio_postgres::config::{Config, TargetSessionAttrs};
@@ -8,6 +8,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::DbError;
 use crate::engine::sqlite::WriterMode;
+use crate::metrics::{DbMetrics, PoolState};
 use crate::pg_conn::pg_error;
 
 /// How long to wait for a connection before a caller is told to come back.
@@ -19,6 +20,7 @@ pub(crate) struct Postgres {
     pool: Pool,
     /// For bookkeeping alone: a heartbeat must not wait behind requests for a connection.
     reserved: Pool,
+    metrics: DbMetrics,
 }
 
 /// What each connection is told.
@@ -33,6 +35,7 @@ impl Postgres {
         url: &str,
         connections: usize,
         writer: WriterMode,
+        metrics: DbMetrics,
     ) -> Result<Self, DbError> {
         let mut config: Config = url
             .parse()
@@ -64,7 +67,7 @@ impl Postgres {
                 .build()
                 .map_err(|error| DbError::Unavailable(error.to_string()))
         };
-        let engine = Self { pool: pool(connections)?, reserved: pool(RESERVED)? };
+        let engine = Self { pool: pool(connections)?, reserved: pool(RESERVED)?, metrics };
         engine.assert_sound().await?;
         let mut connection = engine.connection().await?;
         if only_looks {
@@ -77,16 +80,28 @@ impl Postgres {
     }
 
     pub(crate) async fn connection(&self) -> Result<Object, DbError> {
-        Self::take(&self.pool).await
+        self.take("requests", &self.pool).await
     }
 
     /// A connection for bookkeeping.
     pub(crate) async fn reserved(&self) -> Result<Object, DbError> {
-        Self::take(&self.reserved).await
+        self.take("bookkeeping", &self.reserved).await
     }
 
-    async fn take(pool: &Pool) -> Result<Object, DbError> {
-        pool.get().await.map_err(|error| {
+    /// The connections as they are now.
+    pub(crate) fn pools(&self) -> [PoolState; 2] {
+        [("requests", &self.pool), ("bookkeeping", &self.reserved)].map(|(pool, connections)| {
+            let status = connections.status();
+            let in_use = status.size.saturating_sub(status.available);
+            PoolState { pool, most: status.max_size, in_use, waiting: status.waiting }
+        })
+    }
+
+    async fn take(&self, name: &'static str, pool: &Pool) -> Result<Object, DbError> {
+        let since = Instant::now();
+        let connection = pool.get().await;
+        self.metrics.connected(name, since);
+        connection.map_err(|error| {
             if let deadpool_postgres::PoolError::Backend(error) = error {
                 tracing::warn!(%error, "no connection to PostgreSQL");
                 return DbError::Unavailable("no connection to PostgreSQL".to_owned());

@@ -64,6 +64,7 @@ pub trait Road: Send + Sync {
 struct Store {
     /// One database in memory for as long as a connection is open.
     address: String,
+    #[expect(clippy::vec_box, reason = "a unit of work takes its connection boxed")]
     idle: Mutex<Vec<Box<Connection>>>,
 }
 

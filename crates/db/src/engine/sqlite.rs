@@ -1,14 +1,16 @@
 //! SQLite: one writer thread with group commit, and a few read-only connections.
 
-use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::queue::{Lane, WriterQueue};
+use crate::engine::room::Room;
+use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
 /// The oldest SQLite whose write-ahead log is known to be sound.
@@ -20,37 +22,15 @@ const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// A log of this size makes the writer itself wait for a checkpoint.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// A file of this size at most is rewritten when something was erased: when a page is split, SQLite
+/// leaves copies in its free space that no later deletion overwrites. It is rewritten in memory, and
+/// writers wait for a second or two.
+const REWRITE_BYTES_MAX: u64 = 128 * 1024 * 1024;
+
 /// Called after the flush that holds a job, or after its failure.
 pub(crate) type Reply = Box<dyn FnOnce(Result<(), DbError>) + Send>;
 /// Runs one unit of work inside the open transaction and hands the connection back.
 pub(crate) type Job = Box<dyn FnOnce(Box<Connection>) -> (Box<Connection>, Reply) + Send>;
-
-/// Which queue a job waits in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lane {
-    /// Somebody waits for the answer.
-    Interactive,
-    /// Outcomes, sweeps, positions: after everything interactive.
-    Bulk,
-}
-
-#[derive(Default)]
-struct Queues {
-    interactive: VecDeque<Job>,
-    bulk: VecDeque<Job>,
-    closed: bool,
-}
-
-struct Shared {
-    queues: Mutex<Queues>,
-    wake: Condvar,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, Queues> {
-        self.queues.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// Whether units run on a thread of their own or where they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,69 +44,66 @@ pub enum WriterMode {
 }
 
 pub(crate) struct Sqlite {
-    shared: Arc<Shared>,
+    queue: Arc<WriterQueue>,
     inline: Option<Mutex<Writer>>,
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
     #[expect(clippy::vec_box, reason = "a unit of work takes its connection boxed")]
     readers: Mutex<Vec<Box<Connection>>>,
     pub(crate) permits: tokio::sync::Semaphore,
     path: PathBuf,
+    room: Room,
 }
 
 impl Sqlite {
-    pub(crate) fn open(path: &Path, mode: WriterMode, on_fatal: OnFatal) -> Result<Self, DbError> {
+    pub(crate) fn open(
+        path: &Path,
+        mode: WriterMode,
+        on_fatal: OnFatal,
+        metrics: DbMetrics,
+    ) -> Result<Self, DbError> {
         assert_sound()?;
         let writer = match mode {
             WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
             WriterMode::Absent => None,
         };
         let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
-        let shared = Arc::new(Shared { queues: Mutex::default(), wake: Condvar::new() });
+        let queue = Arc::new(WriterQueue::new(metrics));
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
-            (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&shared))?)),
+            (Some(writer), _) => (None, Some(spawn(writer, Arc::clone(&queue))?)),
             (None, _) => {
                 readers.iter().try_for_each(|reader| crate::migrate::expect_sqlite(reader))?;
-                shared.lock().closed = true;
+                queue.close();
                 (None, None)
             }
         };
         Ok(Self {
-            shared,
+            queue,
             inline,
             thread: Mutex::new(thread),
             readers: Mutex::new(readers),
             permits: tokio::sync::Semaphore::new(READERS),
             path: path.to_owned(),
+            room: Room::of(path.to_owned()),
         })
     }
 
-    /// Hands a job to the writer; refuses it where too many wait already.
+    /// Hands a job to the writer; refuses it where too many wait already, and what somebody waits
+    /// for where the disk is full.
     pub(crate) fn push(&self, lane: Lane, job: Job) -> Result<(), DbError> {
+        if lane == Lane::Interactive && self.room.is_short() {
+            return Err(DbError::Full);
+        }
         if let Some(writer) = &self.inline {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             if writer.begin() {
                 let mut replies = Vec::new();
                 writer.run_job(job, &mut replies);
-                writer.commit(replies);
+                writer.commit(replies, &self.queue.metrics);
             }
             return Ok(());
         }
-        let mut queues = self.shared.lock();
-        if queues.closed {
-            return Err(DbError::Unavailable("the database is closed".to_owned()));
-        }
-        let queue = match lane {
-            Lane::Interactive => &mut queues.interactive,
-            Lane::Bulk => &mut queues.bulk,
-        };
-        if queue.len() >= limits::WRITER_QUEUE_MAX {
-            return Err(DbError::Unavailable("too many writes wait".to_owned()));
-        }
-        queue.push_back(job);
-        drop(queues);
-        self.shared.wake.notify_one();
-        Ok(())
+        self.queue.push(lane, job)
     }
 
     pub(crate) fn take_reader(&self) -> Option<Box<Connection>> {
@@ -137,14 +114,36 @@ impl Sqlite {
         self.readers.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 
+    /// Rewrites the file, where it is not too large, and empties the log, on a thread and a connection of its own: the writer waits meanwhile as for
+    /// another process, and every other caller does not.
+    pub(crate) async fn truncate_log(&self) -> Result<bool, DbError> {
+        let (done, wait) = tokio::sync::oneshot::channel();
+        let path = self.path.clone();
+        std::thread::Builder::new()
+            .name("tidings-truncate".to_owned())
+            .spawn(move || drop(done.send(truncate(&path))))
+            .map_err(|error| DbError::Unavailable(error.to_string()))?;
+        wait.await.map_err(|_| DbError::Unavailable("the log was not emptied".to_owned()))?
+    }
+
+    /// The connections for reading, as they are now. Who waits for one is not counted.
+    pub(crate) fn readers_state(&self) -> PoolState {
+        let free = self.permits.available_permits();
+        PoolState {
+            pool: "readers",
+            most: READERS,
+            in_use: READERS - free.min(READERS),
+            waiting: 0,
+        }
+    }
+
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Ends the writer after what waits has been written.
     pub(crate) fn close(&self) {
-        self.shared.lock().closed = true;
-        self.shared.wake.notify_all();
+        self.queue.close();
         let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some(thread) = thread {
             // A writer that panicked has answered nobody; its callers see a closed channel.
@@ -157,6 +156,22 @@ impl Drop for Sqlite {
     fn drop(&mut self) {
         self.close();
     }
+}
+
+fn truncate(path: &Path) -> Result<bool, DbError> {
+    let conn = Connection::open(path).map_err(sqlite_error)?;
+    pragmas(&conn)?;
+    let bytes = std::fs::metadata(path).map_or(u64::MAX, |metadata| metadata.len());
+    if bytes <= REWRITE_BYTES_MAX
+        && let Err(error) = conn.execute_batch("VACUUM")
+    {
+        tracing::warn!(%error, "the database could not be rewritten; it is tried again");
+        return Ok(false);
+    }
+    let busy: i64 = conn
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))
+        .map_err(sqlite_error)?;
+    Ok(busy == 0)
 }
 
 fn assert_sound() -> Result<(), DbError> {
@@ -187,6 +202,8 @@ fn pragmas(conn: &Connection) -> Result<(), DbError> {
         ("trusted_schema", "OFF"),
         ("cache_size", "-16384"),
         ("temp_store", "MEMORY"),
+        // What is deleted is overwritten: erasure means the bytes of the file.
+        ("secure_delete", "ON"),
     ] {
         conn.pragma_update(None, name, value).map_err(sqlite_error)?;
     }
@@ -260,9 +277,21 @@ impl Writer {
         replies.push(reply);
     }
 
+    /// Whether the transaction is still open. SQLite undoes all of it by itself where a statement
+    /// found no room, the neighbours' part included.
+    fn is_open(&self) -> bool {
+        self.conn.as_deref().is_some_and(|conn| !conn.is_autocommit())
+    }
+
     /// Flushes, and lets the replies leave.
-    fn commit(&mut self, replies: Vec<Reply>) {
-        match self.conn().and_then(|conn| sqlite_control(conn, "COMMIT")) {
+    fn commit(&mut self, replies: Vec<Reply>, metrics: &DbMetrics) {
+        if !self.is_open() && self.conn().is_ok() {
+            return self.fail(replies, &DbError::Full);
+        }
+        let (units, began) = (replies.len(), Instant::now());
+        let committed = self.conn().and_then(|conn| sqlite_control(conn, "COMMIT"));
+        metrics.committed(units, began.elapsed());
+        match committed {
             Ok(()) => replies.into_iter().for_each(|reply| reply(Ok(()))),
             Err(error) => self.fail(replies, &error),
         }
@@ -324,39 +353,37 @@ fn spawn_checkpointer(path: &Path) -> Result<std::sync::mpsc::SyncSender<()>, Db
     Ok(send)
 }
 
-fn spawn(mut writer: Writer, shared: Arc<Shared>) -> Result<std::thread::JoinHandle<()>, DbError> {
+fn spawn(
+    mut writer: Writer,
+    queue: Arc<WriterQueue>,
+) -> Result<std::thread::JoinHandle<()>, DbError> {
     std::thread::Builder::new()
         .name("tidings-writer".to_owned())
         .spawn(move || {
-            while let Some(first) = next(&shared, true) {
+            while let Some(first) = queue.next(true) {
+                let pulse = &queue.metrics.writer;
+                pulse.runs();
                 if !writer.begin() {
                     continue;
                 }
                 let began = Instant::now();
                 let mut replies = Vec::new();
                 writer.run_job(first, &mut replies);
-                while replies.len() < limits::GROUP_UNITS_MAX
+                while writer.is_open()
+                    && replies.len() < limits::GROUP_UNITS_MAX
                     && began.elapsed() < limits::GROUP_TIME_MAX
-                    && let Some(job) = next(&shared, false)
+                    && let Some(job) = queue.next(false)
                 {
+                    pulse.runs();
                     writer.run_job(job, &mut replies);
                 }
-                writer.commit(replies);
+                pulse.flushes();
+                writer.commit(replies, &queue.metrics);
             }
         })
         .map_err(|error| DbError::Unavailable(error.to_string()))
 }
 
-/// The next job, interactive before bulk. Waits for one if `wait` says so; `None` ends the writer.
-fn next(shared: &Shared, wait: bool) -> Option<Job> {
-    let mut queues = shared.lock();
-    loop {
-        if let Some(job) = queues.interactive.pop_front().or_else(|| queues.bulk.pop_front()) {
-            return Some(job);
-        }
-        if !wait || queues.closed {
-            return None;
-        }
-        queues = shared.wake.wait(queues).unwrap_or_else(PoisonError::into_inner);
-    }
-}
+#[cfg(test)]
+#[path = "sqlite_tests.rs"]
+mod tests;

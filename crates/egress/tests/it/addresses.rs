@@ -114,6 +114,45 @@ fn public_addresses_are_allowed() {
     }
 }
 
+/// The first and the last address of each range are refused, and their neighbours outside are not.
+#[test]
+fn ranges_end_where_their_registry_says() {
+    let ranges = [
+        ("10.0.0.0", "10.255.255.255"),
+        ("100.64.0.0", "100.127.255.255"),
+        ("127.0.0.0", "127.255.255.255"),
+        ("168.63.129.16", "168.63.129.16"),
+        ("169.254.0.0", "169.254.255.255"),
+        ("172.16.0.0", "172.31.255.255"),
+        ("192.0.0.0", "192.0.0.255"),
+        ("192.0.2.0", "192.0.2.255"),
+        ("192.31.196.0", "192.31.196.255"),
+        ("192.52.193.0", "192.52.193.255"),
+        ("192.88.99.0", "192.88.99.255"),
+        ("192.168.0.0", "192.168.255.255"),
+        ("192.175.48.0", "192.175.48.255"),
+        ("198.18.0.0", "198.19.255.255"),
+        ("198.51.100.0", "198.51.100.255"),
+        ("203.0.113.0", "203.0.113.255"),
+    ];
+    let address = |bits: u32| verdict(Ipv4Addr::from(bits).into(), &Policy::default());
+    for (first, last) in ranges {
+        let bits = |text: &str| u32::from(text.parse::<Ipv4Addr>().unwrap());
+        let (low, high) = (bits(first), bits(last));
+        for inside in [low, low.midpoint(high), high] {
+            assert!(address(inside).is_err(), "{first}: {}", Ipv4Addr::from(inside));
+        }
+        for outside in [low - 1, high + 1] {
+            assert_eq!(address(outside), Ok(()), "{first}: {}", Ipv4Addr::from(outside));
+        }
+    }
+    // These reach to an end of the space.
+    assert!(address(0).is_err() && address(0x00ff_ffff).is_err());
+    assert_eq!(address(0x0100_0000), Ok(()));
+    assert_eq!(address(0xdfff_ffff), Ok(()));
+    assert!(address(0xe000_0000).is_err() && address(u32::MAX).is_err());
+}
+
 /// Every embedding of an IPv4 address, over a walk through the whole space: mapped and NAT64 take
 /// the verdict of the address inside; the tunnels are always refused.
 #[test]

@@ -26,6 +26,7 @@ async fn a_request_says_what_it_should() {
     let phases = exchange.phases;
     assert!(phases.connect.is_some() && phases.first_byte.is_some());
     assert!(phases.dns.is_none() && phases.tls.is_none() && !phases.reused);
+    assert!(phases.body.is_some());
     assert!(phases.total >= phases.first_byte.unwrap());
 
     let request = server.requests().remove(0);
@@ -41,8 +42,9 @@ async fn a_request_says_what_it_should() {
 #[tokio::test]
 async fn every_status_is_a_reply() {
     let plain = [
-        200, 201, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 307, 308, 400, 404, 410, 429,
-        500, 503, 599, 600, 999,
+        200, 201, 202, 203, 204, 205, 206, 226, 299, 300, 301, 302, 303, 304, 305, 307, 308, 400,
+        401, 403, 404, 405, 408, 409, 410, 411, 413, 418, 421, 422, 425, 429, 451, 499, 500, 502,
+        503, 504, 599, 600, 999,
     ];
     for status in plain {
         let head = format!(
@@ -70,6 +72,87 @@ async fn odd_but_legal_heads_are_read() {
         let reply = good(head).await;
         assert!(!reply.body_error, "{}", String::from_utf8_lossy(head));
     }
+}
+
+/// Whatever a reply calls its body, the bytes are kept as they came, and unpacked by nobody.
+#[tokio::test]
+async fn no_word_about_a_body_changes_it() {
+    let nested = format!("content-encoding: {}", ["gzip"; 50].join(", "));
+    let cookies = "set-cookie: a=b; path=/\r\n".repeat(20) + "x: y";
+    for header in [
+        "content-encoding: gzip",
+        "content-encoding: br",
+        "content-encoding: zstd",
+        "content-encoding: nonsense",
+        nested.as_str(),
+        "content-type: \u{e4}\u{f6}; charset=\"",
+        "content-type: text/html; charset=utf-7",
+        "content-type: ",
+        "content-disposition: attachment; filename=\"../../x\"",
+        "refresh: 0; url=http://127.0.0.1/",
+        "location: http://169.254.169.254/",
+        "alt-svc: h2=\"127.0.0.1:1\"",
+        "strict-transport-security: max-age=-1",
+        cookies.as_str(),
+    ] {
+        let body = b"\x1f\x8b\x00<script>\xff\r\n\0";
+        let head = format!("HTTP/1.1 200 OK\r\n{header}\r\ncontent-length: {}\r\n\r\n", body.len());
+        let reply = good([head.as_bytes(), body].concat()).await;
+        assert_eq!((reply.status, &reply.body[..]), (200, &body[..]), "{header}");
+        assert!(!reply.body_error && !reply.body_truncated, "{header}");
+    }
+}
+
+/// A location may be as long as a head, and no longer; it is never gone to.
+#[tokio::test]
+async fn a_long_location_is_a_header_like_any_other() {
+    for (length, outcome) in [(10_000, Ok(302)), (10 << 20, Err(SendError::Protocol))] {
+        let location = "a".repeat(length);
+        let server = Server::running(move |peer| {
+            peer.hear();
+            peer.say(format!("HTTP/1.1 302 Found\r\nlocation: /{location}\r\n\r\n").as_bytes());
+            peer.linger();
+        });
+        let exchange = post(&local(), &server.url(), 2_000).await;
+        let status = exchange.outcome.map(|reply| reply.status);
+        // Without a length the body of a redirect lasts until the deadline; the status stands.
+        assert_eq!(status, outcome, "{length}");
+        assert_eq!(server.connections(), 1);
+    }
+}
+
+/// A reply whose framing is said twice is read in one way, and its connection serves nobody else.
+#[tokio::test]
+async fn a_length_beside_chunks_does_not_smuggle_a_reply() {
+    for headers in [
+        "content-length: 5\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 5",
+    ] {
+        let hidden = "HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\nhidden";
+        let server =
+            Server::replying(format!("HTTP/1.1 200 OK\r\n{headers}\r\n\r\n0\r\n\r\n{hidden}"));
+        let egress = local();
+        for _ in 0..2 {
+            let exchange = post(&egress, &server.url(), 2_000).await;
+            assert!(!exchange.phases.reused, "{headers}");
+            if let Ok(reply) = exchange.outcome {
+                assert!(!reply.body.starts_with(b"hidden"), "{headers}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn words_about_a_chunk_have_a_bound() {
+    let server = Server::running(|peer| {
+        peer.hear();
+        peer.say(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n2;");
+        while peer.say(&[b'a'; 4_096]) {}
+    });
+    let exchange = post(&local(), &server.url(), 2_000).await;
+    let reply = exchange.outcome.unwrap();
+    assert!(reply.body_error && reply.body.is_empty() && reply.status == 200);
+    assert!(exchange.phases.total < Duration::from_secs(1), "not waited for until the deadline");
 }
 
 #[tokio::test]

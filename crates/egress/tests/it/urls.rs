@@ -58,7 +58,21 @@ fn every_spelling_of_a_private_ipv4_address_is_refused() {
         "10.0.0.1",
         "192.168.0.1",
         "168.63.129.16",
+        "100.64.0.1",
         "100.100.100.200",
+        "169.254.170.2",
+        "172.16.0.1",
+        "172.31.255.255",
+        "192.0.0.192",
+        "192.0.2.1",
+        "192.88.99.1",
+        "198.18.0.1",
+        "198.51.100.1",
+        "203.0.113.1",
+        "224.0.0.1",
+        "239.255.255.250",
+        "240.0.0.1",
+        "255.255.255.255",
     ];
     let egress = egress();
     for host in hosts {
@@ -84,10 +98,13 @@ fn every_spelling_of_a_private_ipv6_address_is_refused() {
         "[64:ff9b::a9fe:a9fe]",
         "[64:ff9b:1::a9fe:a9fe]",
         "[2002:7f00:1::1]",
+        "[2002:a9fe:a9fe::1]",
         "[2001:0:7f00:1::1]",
         "[fe80::1]",
         "[fec0::1]",
+        "[fc00::1]",
         "[fd00:ec2::254]",
+        "[fd20:ce::254]",
         "[ff02::1]",
         "[100::1]",
         "[2001:db8::1]",
@@ -150,6 +167,7 @@ fn names_of_machines_and_private_networks_are_refused() {
 fn public_names_pass_the_text_rules() {
     let hosts = [
         "127.0.0.1.nip.io",
+        "169.254.169.254.nip.io",
         "localtest.me",
         "example.com",
         "EXAMPLE.com.",

@@ -1,13 +1,16 @@
 //! An example of each payload.
 
-use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid};
+use tidings_kernel::{
+    ActivityId, ConsentId, ContactId, CustomerId, NoteId, SegmentId, Timestamp, UserId, Uuid,
+};
 
 use super::{
-    CustomerActivityRecorded, CustomerActivityType, CustomerChurned, CustomerCreated,
-    CustomerDeleted, CustomerErased, CustomerFacts, CustomerNoteAdded, CustomerPurchaseRecorded,
-    CustomerReactivated, CustomerSegmentCreated, CustomerSegmentRecalculated, CustomerSource,
-    CustomerStatus, CustomerSuspended, CustomerTier, CustomerType, CustomerUpdated, Previous,
-    SuspensionReason,
+    ConsentDecision, ConsentPurpose, ContactRole, CustomerActivityRecorded, CustomerActivityType,
+    CustomerAnonymized, CustomerChurned, CustomerConsentRecorded, CustomerContactAdded,
+    CustomerContactRemoved, CustomerCreated, CustomerDeleted, CustomerErased, CustomerFacts,
+    CustomerNoteAdded, CustomerPurchaseRecorded, CustomerReactivated, CustomerSegmentCreated,
+    CustomerSegmentRecalculated, CustomerSource, CustomerStatus, CustomerSuspended, CustomerTier,
+    CustomerType, CustomerUpdated, Previous, SuspensionReason,
 };
 use crate::schema::Example;
 
@@ -87,6 +90,15 @@ impl Example for CustomerDeleted {
     }
 }
 
+impl Example for CustomerAnonymized {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            customer_number: "CUST-0018F3A2".to_owned(),
+        }
+    }
+}
+
 impl Example for CustomerErased {
     fn example() -> Self {
         let CustomerFacts { customer_id, customer_number, .. } = CustomerFacts::example();
@@ -154,6 +166,34 @@ impl Example for CustomerActivityRecorded {
             activity_id: ActivityId::from_uuid(EXAMPLE_UUID),
             activity_type: CustomerActivityType::ContactMade,
         }
+    }
+}
+
+impl Example for CustomerConsentRecorded {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            consent_id: ConsentId::from_uuid(EXAMPLE_UUID),
+            purpose: ConsentPurpose::Marketing,
+            decision: ConsentDecision::Granted,
+        }
+    }
+}
+
+impl Example for CustomerContactAdded {
+    fn example() -> Self {
+        Self {
+            customer_id: CustomerId::from_uuid(EXAMPLE_UUID),
+            contact_id: ContactId::from_uuid(EXAMPLE_UUID),
+            role: ContactRole::Billing,
+        }
+    }
+}
+
+impl Example for CustomerContactRemoved {
+    fn example() -> Self {
+        let CustomerContactAdded { customer_id, contact_id, role } = Example::example();
+        Self { customer_id, contact_id, role }
     }
 }
 

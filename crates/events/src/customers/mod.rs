@@ -4,15 +4,17 @@ mod examples;
 mod words;
 
 use serde::{Deserialize, Serialize};
-use tidings_kernel::{ActivityId, CustomerId, NoteId, SegmentId, Timestamp, UserId};
+use tidings_kernel::{
+    ActivityId, ConsentId, ContactId, CustomerId, NoteId, SegmentId, Timestamp, UserId,
+};
 use utoipa::ToSchema;
 
 use crate::diff::Previous;
 
 pub(crate) use examples::{EXAMPLE_NOW, EXAMPLE_UUID};
 pub use words::{
-    CustomerActivityType, CustomerSource, CustomerStatus, CustomerTier, CustomerType,
-    SuspensionReason,
+    ConsentDecision, ConsentPurpose, ContactRole, CustomerActivityType, CustomerSource,
+    CustomerStatus, CustomerTier, CustomerType, SuspensionReason,
 };
 
 /// What every customer event says about the customer at that moment.
@@ -129,6 +131,15 @@ pub struct CustomerErased {
     pub customer_number: String,
 }
 
+/// The person was taken out of a customer's record, which stays.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerAnonymized {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The number that people use.
+    pub customer_number: String,
+}
+
 /// A customer was suspended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CustomerSuspended {
@@ -211,6 +222,42 @@ pub struct CustomerActivityRecorded {
     pub activity_id: ActivityId,
     /// What kind.
     pub activity_type: CustomerActivityType,
+}
+
+/// A consent that stood already was recorded again: evidence, and no change. The evidence itself is
+/// not in the event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerConsentRecorded {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The entry of the consent log.
+    pub consent_id: ConsentId,
+    /// What the consent is for.
+    pub purpose: ConsentPurpose,
+    /// What the customer decided.
+    pub decision: ConsentDecision,
+}
+
+/// A contact person of a customer was added. Who it is is not in the event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerContactAdded {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The contact.
+    pub contact_id: ContactId,
+    /// What the contact is asked about.
+    pub role: ContactRole,
+}
+
+/// A contact person of a customer was removed, and with it what was stored about the person.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CustomerContactRemoved {
+    /// The customer.
+    pub customer_id: CustomerId,
+    /// The contact.
+    pub contact_id: ContactId,
+    /// What the contact was asked about.
+    pub role: ContactRole,
 }
 
 /// A purchase was added to a customer's figures.

@@ -134,3 +134,43 @@ words! {
         Import = "import",
     }
 }
+
+words! {
+    /// What a customer consents to.
+    ConsentPurpose {
+        /// Advertisements: the field `opt_in_marketing`.
+        Marketing = "marketing",
+        /// News about the service: the field `opt_in_updates`.
+        Updates = "updates",
+    }
+}
+
+words! {
+    /// What a customer decided.
+    ConsentDecision {
+        /// It may be done.
+        Granted = "granted",
+        /// It may not, or not any more.
+        Withdrawn = "withdrawn",
+    }
+}
+
+words! {
+    /// What a contact person of a customer is asked about.
+    ContactRole {
+        /// Everything that has no other contact.
+        Primary = "primary",
+        /// Invoices and payments.
+        Billing = "billing",
+        /// How it works.
+        Technical = "technical",
+        /// Users and contracts.
+        Admin = "admin",
+        /// Questions of those who use it.
+        Support = "support",
+        /// Whatever cannot wait.
+        Emergency = "emergency",
+        /// Something else.
+        Other = "other",
+    }
+}

@@ -31,13 +31,18 @@ impl Identity {
         Ok((key, text))
     }
 
-    /// Gives a key a new text; the old one works for another day.
+    /// Gives a key a new text; the old one works for another day. Who gets the text can do what the
+    /// key can, so only a caller who can do all of that may rotate it.
     pub async fn rotate_api_key(
         &self,
         work: &mut UnitOfWork,
         id: ApiKeyId,
     ) -> Result<(ApiKey, KeyText), IdentityError> {
         let key = get(work, id).await?;
+        let grants = &work.ctx().grants;
+        if let Some(scope) = key.scopes.iter().find(|scope| !grants.allow(**scope)) {
+            return Err(IdentityError::KeyCanMore(*scope));
+        }
         let text = KeyText::generate(&self.vault, id, work.ctx().livemode);
         let now = work.now();
         let key = work.apply(key.rotate(&text, now)?).await?;

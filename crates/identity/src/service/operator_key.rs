@@ -10,6 +10,9 @@ use crate::store::installation;
 /// The name of the digest among the installation's values.
 pub(crate) const NAME: &str = "operator_key";
 
+/// The name, and the place, of the value that tells one root key from another.
+const ROOT_KEY_CHECK: &str = "root_key_check";
+
 impl Identity {
     fn installation_ctx(&self) -> Ctx {
         self.db.system_ctx("operator_key", TenantId::from_uuid(Uuid::nil()), true)
@@ -48,21 +51,26 @@ impl Identity {
     /// Makes sure that this node's root key is the one that the database was sealed with: another
     /// one would open no secret, and every signature would be wrong.
     pub async fn check_root_key(&self) -> Result<bool, DbError> {
-        const CHECK: &str = "root_key_check";
-        let sealed = self.vault.seal(CHECK, CHECK.as_bytes());
+        let sealed = self.vault.seal(ROOT_KEY_CHECK, ROOT_KEY_CHECK.as_bytes());
         let ctx = self.installation_ctx();
         let set = self.db.write::<bool, DbError, _>(&ctx, move |work| {
             let sealed = sealed.clone();
             Box::pin(async move {
                 let now = work.now();
                 let mut writer = work.silent(Silent::Installation);
-                installation::set_once(&mut writer, CHECK, &sealed, now).await
+                installation::set_once(&mut writer, ROOT_KEY_CHECK, &sealed, now).await
             })
         });
         let _committed = set.await?;
+        Ok(self.root_key_fits().await?.unwrap_or(false))
+    }
+
+    /// Whether this root key is the one that the database was sealed with; none where no server has
+    /// started yet. It changes nothing.
+    pub async fn root_key_fits(&self) -> Result<Option<bool>, DbError> {
         let mut session = self.db.read_across_tenants().await?;
-        let stored = installation::find(session.reader(), CHECK).await?;
-        Ok(stored.is_some_and(|sealed| self.vault.open(CHECK, &sealed).is_ok()))
+        let stored = installation::find(session.reader(), ROOT_KEY_CHECK).await?;
+        Ok(stored.map(|sealed| self.vault.open(ROOT_KEY_CHECK, &sealed).is_ok()))
     }
 
     /// Whether the database takes a write; it changes nothing.

@@ -2,10 +2,13 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
+use axum::body::Body;
 use http::{Method, StatusCode};
+use serde_json::json;
 use tidings_db::{DbError, work};
-use tidings_kernel::TenantId;
+use tidings_kernel::{TenantId, limits};
 use tidings_testkit::{TestApp, TestEngine, stories};
+use tower::ServiceExt as _;
 
 stories! {
     async fn bad_requests_get_the_right_problem(app: &TestApp) {
@@ -52,6 +55,38 @@ stories! {
         assert_eq!(wrong_kind.status, StatusCode::NOT_FOUND);
     }
 
+    async fn a_path_that_is_no_text_names_nothing(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        for path in ["/api/v1/customers/%FF", "/api/v1/webhooks/events/%C3%28"] {
+            let absent = acme.get(path).await;
+            assert_eq!(absent.status, StatusCode::NOT_FOUND, "{path}");
+            assert_eq!(absent.problem(), "not_found");
+            assert_eq!(absent.headers["content-type"], "application/problem+json");
+            let nobody = app.anonymous().get(path).await.unwrap();
+            assert_eq!(nobody.problem(), "unauthenticated", "{path}");
+        }
+    }
+
+    async fn if_match_names_a_version_or_any(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let path = format!("/api/v1/customers/{}", acme.customer("ada@example.com").await);
+        let absent = "/api/v1/customers/cus_01m84dzg0e009gzzzht7btygt0";
+        for (if_match, path, status) in [
+            ("\"1\"", path.as_str(), 200),
+            ("\"1\"", &path, 412),
+            ("*", &path, 200),
+            ("\"*\"", &path, 422),
+            ("*, \"1\"", &path, 422),
+            ("seven", &path, 422),
+            ("*", absent, 404),
+        ] {
+            let client = acme.client.with_header("if-match", if_match);
+            let tier = if if_match == "*" { "enterprise" } else { "premium" };
+            let answer = client.patch(path, &json!({"tier": tier})).await.unwrap();
+            assert_eq!(answer.status.as_u16(), status, "{if_match}: {}", answer.json());
+        }
+    }
+
     async fn a_body_that_is_not_json_is_refused_by_its_type(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let text = acme.client.with_header("content-type", "text/plain");
@@ -90,6 +125,46 @@ stories! {
             assert!(document["webhooks"][event_type.name()].is_object(), "{event_type}");
         }
     }
+}
+
+/// On one engine, as below; and on a clock that runs ahead while nothing happens.
+#[tokio::test]
+async fn a_request_that_does_not_end_gets_a_problem_after_a_minute() {
+    let app = TestApp::start(TestEngine::Sqlite).await.unwrap();
+    let acme = app.tenant("acme").await;
+    let body = json!({"name": "a", "scopes": ["api_keys.manage"]});
+    let key = acme.post("/api/v1/auth/api-keys", body.clone()).await.text("/api_key");
+    let request = http::Request::post("/api/v1/auth/api-keys")
+        .header("authorization", format!("Bearer {key}"))
+        .header("content-type", "application/json")
+        .body(Body::from(body.to_string()))
+        .unwrap();
+    let (release, held) = mpsc::channel::<()>();
+    let held = Arc::new(Mutex::new(held));
+    let db = &app.app.db;
+    let ctx = db.system_ctx("test", TenantId::from_uuid(tidings_kernel::Uuid::nil()), true);
+    let stands_still = work!([held], |_work| async move {
+        let _ = held.lock().unwrap().recv();
+        Ok::<_, DbError>(())
+    });
+    let asked = async {
+        tokio::time::pause();
+        let began = tokio::time::Instant::now();
+        let answer = app.app.router.clone().oneshot(request).await.unwrap();
+        assert!(began.elapsed() >= limits::REQUEST_MAX);
+        tokio::time::resume();
+        release.send(()).unwrap();
+        answer
+    };
+    let (written, answer) = tokio::join!(db.write(&ctx, stands_still), asked);
+    assert!(written.is_ok());
+    assert_eq!(answer.status(), StatusCode::REQUEST_TIMEOUT);
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    let body = axum::body::to_bytes(answer.into_body(), 10_000).await.unwrap();
+    let problem: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(problem["type"], "/problems/request_timeout");
+    assert!(problem["detail"].as_str().unwrap().contains("Idempotency-Key"));
+    app.end().await;
 }
 
 /// On one engine: PostgreSQL has no single writer that could stand still.

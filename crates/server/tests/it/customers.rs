@@ -52,6 +52,32 @@ stories! {
         assert_eq!(data["previous"], json!({"tier": "free"}));
     }
 
+    async fn no_purchase_is_so_large_that_sums_overflow(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let most = tidings_kernel::limits::AMOUNT_MAX;
+        let buy = async |id: &str, amount: i64| {
+            let path = format!("/api/v1/customers/{id}/metrics/purchase");
+            acme.post(&path, json!({"amount": amount, "currency": "EUR"})).await
+        };
+        let (ada, grace) =
+            (acme.customer("ada@example.com").await, acme.customer("grace@example.com").await);
+        for id in [&ada, &grace] {
+            for amount in [0, most + 1, i64::MAX] {
+                let refused = buy(id, amount).await;
+                assert_eq!(refused.problem(), "validation_failed", "{amount}");
+                assert_eq!(refused.text("/errors/0/pointer"), "/amount");
+            }
+            assert_eq!(buy(id, most).await.status, StatusCode::OK);
+            let more = buy(id, 1).await;
+            assert_eq!(more.text("/errors/0/pointer"), "/amount", "a customer's sum has its bound");
+        }
+        let overview = acme.get("/api/v1/customers/metrics/overview").await;
+        assert_eq!(overview.status, StatusCode::OK, "{}", overview.json());
+        let paid = &overview.json()["lifetime_values"][0];
+        assert_eq!(paid["lifetime_value"], 2 * most);
+        assert_eq!(paid["average_lifetime_value"], most);
+    }
+
     async fn suspension_and_return_tell_the_change_before_the_step(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let id = acme.customer("ada@example.com").await;

@@ -63,6 +63,30 @@ stories! {
         assert_eq!(data["delivery_id"], ended["id"]);
     }
 
+    async fn a_repetition_by_hand_that_fails_to_the_end_ends_and_is_told(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let hook = acme
+            .receiver_with(json!({"events": ["customer.created"], "retry_policy": "original"}))
+            .await;
+        let watcher = acme.receiver(&["webhook.delivery.exhausted"]).await;
+        acme.customer("ada@example.com").await;
+        app.settle().await;
+        let first = deliveries(&acme, "").await[0]["id"].as_str().unwrap().to_owned();
+
+        hook.always(Script::status(500));
+        let again = acme
+            .post(&format!("/api/v1/webhooks/deliveries/{first}/retry"), json!({}))
+            .await;
+        assert_eq!(again.status, StatusCode::ACCEPTED, "{}", again.json());
+        for _ in 0..5 {
+            app.advance(Duration::from_hours(8)).await;
+        }
+        assert_eq!(hook.count(), 1 + 4, "the first that arrived, and four that did not");
+        let ended = &deliveries(&acme, "?status=exhausted").await[0];
+        assert_eq!((&ended["id"], &ended["attempts"]), (&again.json()["id"], &json!(4)));
+        assert_eq!(watcher.names(), ["webhook.delivery.exhausted"]);
+    }
+
     async fn gone_disables_the_subscription_at_once(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let hook = acme.receiver(&["customer.created"]).await;

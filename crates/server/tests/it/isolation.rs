@@ -14,6 +14,8 @@ fn body(id: &str) -> serde_json::Value {
         "recordCustomerActivity" => {
             json!({"activity_type": "contact_made", "title": "called"})
         }
+        "recordCustomerConsent" => json!({"purpose": "updates", "decision": "withdrawn"}),
+        "addCustomerContact" => json!({"role": "billing", "name": "Grace"}),
         "recordPurchase" => json!({"amount": 1, "currency": "EUR"}),
         "updateWebhookSubscription" | "updateEventType" => json!({"description": "theirs"}),
         _ => json!({}),
@@ -29,12 +31,20 @@ stories! {
         acme.post("/api/v1/webhooks/event-types", custom).await;
         let segment = json!({"name": "all", "criteria": {}, "is_dynamic": false});
         let segment = acme.post("/api/v1/customers/segments", segment).await.text("/id");
+        let replay = json!({"subscription_id": hook.subscription_id, "after_position": 0});
+        let replay = acme.post("/api/v1/webhooks/replays", replay).await.text("/id");
+        let contact = format!("/api/v1/customers/{customer}/contacts");
+        let contact = acme.post(&contact, json!({"role": "billing", "name": "Grace"})).await;
+        let contact = contact.text("/id");
         app.settle().await;
         let delivery = acme.get("/api/v1/webhooks/deliveries").await.text("/data/0/id");
         let event = hook.arrivals()[0].id();
         let key = acme.get("/api/v1/auth/api-keys").await.text("/data/0/id");
         let number = acme.get(&format!("/api/v1/customers/{customer}")).await
             .text("/customer_number");
+        let erasure = json!({"subject_id": "cus_01h455vb4pex5vsknk084sn02q"});
+        let erasure = acme.post("/api/v1/privacy/erasures", erasure).await.text("/id");
+        app.settle().await;
         let log_before = acme.log().await;
 
         let mut walked = 0;
@@ -45,8 +55,12 @@ stories! {
                 number.clone()
             } else if operation.path.contains("/segments/") {
                 segment.clone()
+            } else if operation.path.contains("/customers/contacts/") {
+                contact.clone()
             } else if operation.path.contains("/customers/") {
                 customer.clone()
+            } else if operation.path.contains("/replays/") {
+                replay.clone()
             } else if operation.path.contains("/subscriptions/") {
                 hook.subscription_id.clone()
             } else if operation.path.contains("/deliveries/") {
@@ -55,6 +69,8 @@ stories! {
                 event.clone()
             } else if operation.path.contains("/api-keys/") {
                 key.clone()
+            } else if operation.path.contains("/erasures/") {
+                erasure.clone()
             } else if operation.path.contains("event_type") {
                 "custom.thing".to_owned()
             } else {

@@ -33,6 +33,11 @@ async fn posted(acme: &Tenant, path: &str, body: Value) -> String {
     answer.text("/id")
 }
 
+async fn contact(acme: &Tenant) -> String {
+    let path = format!("/api/v1/customers/{}/contacts", active(acme).await);
+    posted(acme, &path, json!({"role": "billing", "name": "Grace"})).await
+}
+
 async fn key(acme: &Tenant) -> String {
     let body = json!({"name": "shop", "scopes": ["customer.read"]});
     let id = posted(acme, "/api/v1/auth/api-keys", body).await;
@@ -64,6 +69,19 @@ pub(crate) fn scenario<'a>(
                 let id = acme.customer("ada@example.com").await;
                 acme.delete(&format!("/api/v1/customers/{id}")).await;
             }
+            E::CustomerAnonymized => {
+                let id = acme.customer("ada@example.com").await;
+                acme.post(&format!("/api/v1/customers/{id}/anonymize"), json!({})).await;
+            }
+            E::PrivacyErasureRequested => drop(erasure(acme).await),
+            E::PrivacyErasureCompleted => {
+                erasure(acme).await;
+                app.advance(Duration::from_mins(1)).await;
+                app.advance(Duration::from_mins(1)).await;
+            }
+            E::PrivacyRetentionUpdated => {
+                acme.patch("/api/v1/privacy/retention", json!({"payload_days": 7})).await;
+            }
             E::CustomerErased => {
                 let id = acme.customer("ada@example.com").await;
                 acme.delete(&format!("/api/v1/customers/{id}")).await;
@@ -84,6 +102,16 @@ pub(crate) fn scenario<'a>(
                 let path = format!("/api/v1/customers/{}/activities", active(acme).await);
                 let body = json!({"activity_type": "contact_made", "title": "called"});
                 posted(acme, &path, body).await;
+            }
+            E::CustomerConsentRecorded => {
+                let path = format!("/api/v1/customers/{}/consents", active(acme).await);
+                // So it stands from the start: this is evidence of it.
+                posted(acme, &path, json!({"purpose": "updates", "decision": "granted"})).await;
+            }
+            E::CustomerContactAdded => drop(contact(acme).await),
+            E::CustomerContactRemoved => {
+                let path = format!("/api/v1/customers/contacts/{}", contact(acme).await);
+                acme.delete(&path).await;
             }
             E::CustomerPurchaseRecorded => {
                 let path = format!("/api/v1/customers/{}/metrics/purchase", active(acme).await);
@@ -116,6 +144,22 @@ pub(crate) fn scenario<'a>(
             E::WebhookEventTypeRegistered => {
                 let body = json!({"event_type": "custom.thing"});
                 posted(acme, "/api/v1/webhooks/event-types", body).await;
+            }
+            E::WebhookReplayStarted => drop(replay(app, acme).await),
+            E::WebhookReplayCompleted => {
+                replay(app, acme).await;
+                app.advance(Duration::from_secs(5)).await;
+                app.advance(Duration::from_secs(5)).await;
+            }
+            E::WebhookReplayCancelled => {
+                let (id, _hook) = replay(app, acme).await;
+                posted(acme, &format!("/api/v1/webhooks/replays/{id}/cancel"), json!({})).await;
+            }
+            E::WebhookReplayFailed => {
+                let (_, hook) = replay(app, acme).await;
+                let path = format!("/api/v1/webhooks/subscriptions/{}", hook.subscription_id);
+                acme.delete(&path).await;
+                app.advance(Duration::from_secs(5)).await;
             }
             E::WebhookSubscriptionCreated => drop(acme.receiver(&["*"]).await),
             E::WebhookSubscriptionUpdated => {
@@ -182,6 +226,27 @@ pub(crate) fn scenario<'a>(
             }
         }
     })
+}
+
+/// The erasure of a customer, asked for.
+async fn erasure(acme: &Tenant) -> String {
+    let subject = acme.customer("ada@example.com").await;
+    posted(acme, "/api/v1/privacy/erasures", json!({"subject_id": subject})).await
+}
+
+/// A replay of two events, one in a second, of which the first is sent.
+async fn replay(app: &TestApp, acme: &Tenant) -> (String, Receiver) {
+    let hook = acme.receiver(&["customer.created"]).await;
+    for email in ["ada@example.com", "grace@example.com"] {
+        acme.customer(email).await;
+    }
+    app.settle().await;
+    let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
+        "rate_per_second": 1});
+    let id = posted(acme, "/api/v1/webhooks/replays", body).await;
+    app.settle().await;
+    assert_eq!(hook.verified().len(), 3);
+    (id, hook)
 }
 
 /// An endpoint that has failed ten times in a row.

@@ -11,15 +11,18 @@ use tidings_db::{
 };
 use tidings_events::EventType;
 use tidings_jobs::{
-    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, RunnerBuilder, enqueue,
+    Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, Runner, RunnerBuilder,
+    enqueue,
 };
 use tidings_kernel::{Clock, CustomerId, IdSeed, Problem, Uuid};
 use tidings_testkit::{Answer, Script, StatementLog, Tenant, TestApp};
 
+use crate::privacy_tour::privacy;
 use crate::scenarios::scenario;
 
 /// Goes through everything, in many tenants of one application.
 pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
+    privacy(app).await;
     for event_type in EventType::ALL {
         let acme = app.tenant(event_type.name()).await;
         scenario(*event_type, app, &acme).await;
@@ -29,20 +32,21 @@ pub(crate) async fn tour(app: &TestApp, log: &Arc<StatementLog>) {
     segments(app, &acme).await;
     custom_events(app, &acme).await;
     deliveries(app, &acme).await;
+    replays(app, &acme).await;
     keys(&acme).await;
     failures(app, &acme).await;
     forgotten(app, &acme).await;
     probes(app, log).await;
 }
 
-async fn done(answer: impl Future<Output = Answer>) -> Answer {
+pub(crate) async fn done(answer: impl Future<Output = Answer>) -> Answer {
     let answer = answer.await;
     assert!(answer.status.is_success(), "{}", answer.json());
     answer
 }
 
 /// The first two pages of a list.
-async fn pages(acme: &Tenant, path: &str) {
+pub(crate) async fn pages(acme: &Tenant, path: &str) {
     let separator = if path.contains('?') { '&' } else { '?' };
     let first = done(acme.get(&format!("{path}{separator}limit=1"))).await.json();
     let Some(cursor) = first["next_cursor"].as_str() else { return };
@@ -73,6 +77,16 @@ async fn customers(app: &TestApp, acme: &Tenant) {
         pages(acme, "/api/v1/customers?tier=premium&country=GB").await;
         pages(acme, &format!("{path}/notes")).await;
         pages(acme, &format!("{path}/activities")).await;
+        let agreed = json!({"purpose": "updates", "decision": "granted"});
+        done(acme.post(&format!("{path}/consents"), agreed)).await;
+        pages(acme, &format!("{path}/consents")).await;
+        let asked = json!({"role": "billing", "name": "Grace"});
+        let contact = done(acme.post(&format!("{path}/contacts"), asked)).await.text("/id");
+        done(acme.post(&format!("{path}/contacts"), json!({"role": "other", "name": "A"}))).await;
+        pages(acme, &format!("{path}/contacts")).await;
+        done(acme.delete(&format!("/api/v1/customers/contacts/{contact}"))).await;
+        done(acme.get("/api/v1/customers?page=1&page_size=1")).await;
+        done(acme.get("/api/v1/customers?page=2&page_size=1&tags=vip")).await;
         if n == 0 {
             app.settle().await;
         }
@@ -81,6 +95,10 @@ async fn customers(app: &TestApp, acme: &Tenant) {
     let path = format!("/api/v1/customers/{leaving}");
     done(acme.patch(&path, json!({"tags": ["vip"]}))).await;
     done(acme.post(&format!("{path}/notes"), json!({"content": "hello"}))).await;
+    let agreed = json!({"purpose": "marketing", "decision": "granted"});
+    done(acme.post(&format!("{path}/consents"), agreed)).await;
+    let asked = json!({"role": "billing", "name": "Grace"});
+    done(acme.post(&format!("{path}/contacts"), asked)).await;
     done(acme.post(&format!("{path}/anonymize"), json!({}))).await;
 }
 
@@ -108,6 +126,7 @@ async fn segments(app: &TestApp, acme: &Tenant) {
         let body = json!({"tags": tags, "tier": tier});
         done(acme.patch(&format!("/api/v1/customers/{both}"), body)).await;
         pages(acme, "/api/v1/customers?tags=vip").await;
+        done(acme.get("/api/v1/customers?tags=vip&page=1")).await;
         for path in &recalculate {
             done(acme.post(path, json!({}))).await;
             app.settle().await;
@@ -173,6 +192,12 @@ async fn deliveries(app: &TestApp, acme: &Tenant) {
     silent.wait_for(1).await;
     // As long as one endpoint is silent, the event's pointer stands.
     let pending = done(acme.get("/api/v1/webhooks/deliveries")).await;
+    app.app.runner.run_sequencer().await.unwrap();
+    for of in [&silent, &hook] {
+        let body = json!({"subscription_id": of.subscription_id, "after_position": 0,
+            "deliveries": "missing", "dry_run": true});
+        done(acme.post("/api/v1/webhooks/replays", body)).await;
+    }
     app.settle().await;
     app.advance(Duration::from_secs(10)).await;
     let id = pending.text("/data/0/id");
@@ -191,6 +216,86 @@ async fn deliveries(app: &TestApp, acme: &Tenant) {
     done(acme.get(&format!("/api/v1/webhooks/events/log/{event}"))).await;
     done(acme.get("/api/v1/webhooks/events/log?after=0")).await;
     done(acme.get("/api/v1/webhooks/events/log?after=0&event_type=customer.created")).await;
+    found_again(acme, &hook.subscription_id, &event).await;
+    in_order(app, acme).await;
+}
+
+/// Lists by each filter, search, explanations, charts, a stream.
+async fn found_again(acme: &Tenant, hook: &str, event: &str) {
+    let log = "/api/v1/webhooks/events/log";
+    let subject = done(acme.get(&format!("{log}/{event}"))).await.text("/event/subject/id");
+    let span = "occurred_after=2026-11-23T00:00:00Z&occurred_before=2026-12-30T00:00:00Z";
+    for filter in [
+        format!("subject_id={subject}"),
+        "subject_type=customer".to_owned(),
+        format!("subject_type=customer&subscription_id={hook}"),
+        "status=waiting,exhausted&subject_type=customer".to_owned(),
+        "error=timeout.head".to_owned(),
+        "http_status=200".to_owned(),
+        format!("event_id={event}"),
+        span.to_owned(),
+    ] {
+        pages(acme, &format!("/api/v1/webhooks/deliveries?{filter}")).await;
+    }
+    pages(acme, &format!("{log}?subject_id={subject}")).await;
+    pages(acme, &format!("{log}?subject_type=customer&{span}")).await;
+    for q in ["alan@example.com", event, subject.as_str(), "early"] {
+        done(acme.get(&format!("/api/v1/webhooks/events/search?q={q}"))).await;
+    }
+    pages(acme, &format!("{log}/{event}/explain")).await;
+    done(acme.get(&format!("{log}/{event}/explain?subscription_id={hook}"))).await;
+    let preview = format!("/api/v1/webhooks/subscriptions/{hook}/preview");
+    done(acme.post(&preview, json!({"events": ["*"]}))).await;
+    for query in ["", "?group_by=subscription", "?bucket=day&group_by=event_type"] {
+        done(acme.get(&format!("/api/v1/webhooks/statistics{query}"))).await;
+    }
+    let stream = "/api/v1/webhooks/events/stream?after=0";
+    let mut events = acme.client.events(stream).await.unwrap();
+    assert!(events.next().await.unwrap().is_some());
+}
+
+/// An endpoint that wants order, and an event that has to wait for the one before.
+async fn in_order(app: &TestApp, acme: &Tenant) {
+    let ordered = json!({"events": ["customer.*"], "ordering": "per_object"});
+    let ordered = acme.receiver_with(ordered).await;
+    ordered.then(Script::status(500));
+    let id = acme.customer("barbara@example.com").await;
+    done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"first_name": "B"}))).await;
+    app.settle().await;
+    let path = format!("/api/v1/webhooks/events/log?subject_id={id}");
+    let events = done(acme.get(&path)).await.json();
+    for event in events["data"].as_array().unwrap() {
+        let event = event["id"].as_str().unwrap();
+        let hook = &ordered.subscription_id;
+        let path = format!("/api/v1/webhooks/events/log/{event}/explain?subscription_id={hook}");
+        done(acme.get(&path)).await;
+    }
+}
+
+/// One replay that is cancelled half-way, and one that is completed.
+async fn replays(app: &TestApp, acme: &Tenant) {
+    let path = "/api/v1/webhooks/replays";
+    let filter = json!({"field": "/data/customer_id", "exists": true});
+    let body = json!({"events": ["customer.*"], "payload_filter": filter});
+    let (slow, fast) = (acme.receiver_with(body.clone()).await, acme.receiver_with(body).await);
+    let mut ids = Vec::new();
+    for (hook, rate) in [(&slow, 1), (&fast, 1_000)] {
+        let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
+            "rate_per_second": rate, "deliveries": "missing"});
+        ids.push(done(acme.post(path, body)).await.text("/id"));
+    }
+    app.settle().await;
+    for id in &ids {
+        done(acme.get(&format!("{path}/{id}"))).await;
+    }
+    pages(acme, path).await;
+    pages(acme, &format!("{path}?subscription_id={}", slow.subscription_id)).await;
+    done(acme.post(&format!("{path}/{}/cancel", ids[0]), json!({}))).await;
+    for _ in 0..3 {
+        app.advance(Duration::from_secs(2)).await;
+    }
+    let completed = done(acme.get(&format!("{path}/{}", ids[1]))).await;
+    assert_eq!(completed.text("/status"), "completed");
 }
 
 async fn keys(acme: &Tenant) {
@@ -200,7 +305,7 @@ async fn keys(acme: &Tenant) {
 }
 
 async fn probes(app: &TestApp, log: &Arc<StatementLog>) {
-    for path in ["/api/v1/tenants?limit=1", "/readyz"] {
+    for path in ["/api/v1/tenants?limit=1", "/readyz", "/metrics", "/api/v1/operator/diagnosis"] {
         assert!(app.operator.get(path).await.unwrap().status.is_success(), "{path}");
     }
     let db = &app.app.db;
@@ -258,20 +363,23 @@ impl ReactionHandler for Faulty {
     }
 }
 
+/// A runner with a job that fails, and a reaction that does not take a customer's creation.
+pub(crate) fn stubborn(app: &TestApp, id: &str, fails: &Arc<AtomicBool>) -> Runner {
+    let db = &app.app.db;
+    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
+    let faulty = || Faulty { subject_id, fails: Arc::clone(fails) };
+    let leases = Leases::new(db.clone(), app.app.engine.node_id());
+    let bus = Bus::new(Arc::clone(db.clock()));
+    RunnerBuilder::default().job(faulty()).reaction(faulty()).build(db.clone(), bus, leases)
+}
+
 async fn failures(app: &TestApp, acme: &Tenant) {
     let db = &app.app.db;
     let id = acme.customer("edsger@example.com").await;
     done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"tier": "premium"}))).await;
     app.settle().await;
-    let subject_id = id.parse::<CustomerId>().unwrap().uuid();
     let fails = Arc::new(AtomicBool::new(true));
-    let faulty = || Faulty { subject_id, fails: Arc::clone(&fails) };
-    let leases = Leases::new(db.clone(), app.app.engine.node_id());
-    let runner = RunnerBuilder::default().job(faulty()).reaction(faulty()).build(
-        db.clone(),
-        Bus::new(Arc::clone(db.clock())),
-        leases,
-    );
+    let runner = stubborn(app, &id, &fails);
 
     let ctx = db.tenant_ctx("tour", acme.id.parse().unwrap()).await.unwrap();
     let enqueued = work!([], |work| async move {

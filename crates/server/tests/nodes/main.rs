@@ -2,62 +2,20 @@
 //! that no other test takes its two cores away.
 #![expect(clippy::unwrap_used, reason = "a run that cannot go on fails, with the reason")]
 
+mod node;
+
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use tidings_db::{Db, LeaseClock, Location, Options, WriterMode};
-use tidings_egress::{Egress, Policy};
-use tidings_identity::OperatorKey;
-use tidings_kernel::{IdSeed, SystemClock};
-use tidings_server::{App, Parts, Shutdown, serve};
 use tidings_testkit::{Client, Receiver, postgres};
-use tidings_vault::{Vault, system_random};
-use tokio::net::TcpListener;
 
-const OPERATOR: &str = "operator-key-of-the-tests-0123456789";
+use node::{OPERATOR, node};
+
 /// Endpoints of the tenant.
 const ENDPOINTS: usize = 10;
 /// Events published, half at each node.
 const EVENTS: usize = 5_000;
-
-struct Node {
-    app: App,
-    client: Client,
-    stop: Shutdown,
-}
-
-async fn node(url: &str, name: &str) -> Node {
-    let db = Db::open(Options {
-        location: Location::Postgres { url: url.to_owned(), connections: 8 },
-        clock: Arc::new(SystemClock),
-        seed: IdSeed::new(system_random()),
-        lease_clock: LeaseClock::Database,
-        writer: WriterMode::Thread,
-        on_fatal: Arc::new(|error| panic!("{error}")),
-    })
-    .await
-    .unwrap();
-    let policy = Policy { allow_loopback: true, ..Policy::default() };
-    let app = App::build(Parts {
-        db,
-        vault: Arc::new(Vault::seeded(7)),
-        egress: Egress::new(policy, tidings_egress::Options::default()).unwrap(),
-        operator_key: Some(OperatorKey::parse(OPERATOR).unwrap()),
-        background: true,
-        name: name.to_owned(),
-        webhook_origin: Some("tidings.example".to_owned()),
-    })
-    .await
-    .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let client = Client::new(format!("http://{}", listener.local_addr().unwrap()));
-    let stop = Shutdown::new();
-    let (router, tasks, end) = (app.router.clone(), app.tasks.clone(), stop.clone());
-    app.tasks.spawn(async move { serve(listener, router, &tasks, end).await });
-    Node { app, client, stop }
-}
 
 async fn publish(client: &Client, from: usize, count: usize) {
     let events: Vec<Value> = (from..from + count)
@@ -117,8 +75,7 @@ fn two_nodes_deliver_fifty_thousand_each_once() {
             assert!(times.values().all(|times| *times == 1), "an attempt was received twice");
         }
         for node in [a, b] {
-            node.stop.cancel();
-            node.app.close().await;
+            node.end().await;
         }
     });
 }

@@ -1,8 +1,11 @@
 //! Order: an object's events at an endpoint that asks for it, and positions without gaps.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use super::evidence::{Endpoint, Evidence, LoggedEvent};
+use super::sends::TURN_MAX;
+use crate::book::Arrival;
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<String>) {
     for endpoint in &evidence.endpoints {
@@ -20,6 +23,12 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<String>) {
     }
 }
 
+/// How much later something may seem that came before: nodes take turns, and the one that lives its
+/// turn first has seen the end of it before the other begins.
+fn apart(one: &Arrival, other: &Arrival) -> Duration {
+    if one.node == other.node { Duration::ZERO } else { TURN_MAX }
+}
+
 /// Event n+1 of an object is not sent before event n has ended.
 fn per_object(evidence: &Evidence, endpoint: &Endpoint, found: &mut Vec<String>) {
     let mut ended: BTreeSet<&str> = BTreeSet::new();
@@ -32,7 +41,8 @@ fn per_object(evidence: &Evidence, endpoint: &Endpoint, found: &mut Vec<String>)
                 .iter()
                 .filter(|earlier| {
                     earlier.answered.is_some_and(|(at, code)| {
-                        (200..300).contains(&code) && at <= arrival.connected_at
+                        (200..300).contains(&code)
+                            && at <= arrival.connected_at + apart(earlier, arrival)
                     })
                 })
                 .map(|earlier| earlier.event_id.as_str()),

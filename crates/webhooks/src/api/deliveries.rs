@@ -3,13 +3,19 @@
 use serde::{Deserialize, Serialize};
 use tidings_db::work;
 use tidings_events::EventType;
-use tidings_kernel::{DeliveryId, EventId, Permission, Problem, Timestamp, WebhookSubscriptionId};
+use tidings_kernel::{
+    DeliveryId, EventId, FieldError, Permission, Problem, ReplayId, Timestamp,
+    WebhookSubscriptionId,
+};
 use tidings_web::{Access, Answer, Call, Changed, List, Op, Path, Query, Reply, Routes, commit};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::api::subscriptions::status;
+use crate::api::attempts::AttemptView;
+use crate::api::narrowed::{Narrowed, Narrowing};
+use crate::delivery::DeliveryStatus;
+use crate::plan::ERROR_CLASSES;
 use crate::service::Webhooks;
-use crate::service::{AttemptRecord, Delivery, DeliveryFilter};
+use crate::service::{Delivery, DeliveryFilter};
 
 /// One event for one subscription.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,8 +28,10 @@ pub(crate) struct DeliveryView {
     pub(crate) event_type: String,
     /// The subscription.
     pub(crate) subscription_id: WebhookSubscriptionId,
-    /// `event`, or `manual` for a repetition that somebody asked for.
+    /// `event`, `manual` for a repetition that somebody asked for, or `replay`.
     pub(crate) origin: String,
+    /// The replay that it belongs to.
+    pub(crate) replay_id: Option<ReplayId>,
     /// `pending`, `waiting`, `delivered`, `exhausted` or `discarded`.
     pub(crate) status: &'static str,
     /// How often it was tried.
@@ -50,6 +58,7 @@ impl From<Delivery> for DeliveryView {
             event_type: delivery.event_name,
             subscription_id: delivery.subscription_id,
             origin: delivery.origin,
+            replay_id: delivery.replay_id,
             status: delivery.status.as_str(),
             attempts: delivery.attempts,
             next_attempt_at: delivery.next_attempt_at,
@@ -62,56 +71,90 @@ impl From<Delivery> for DeliveryView {
     }
 }
 
-/// One attempt to deliver.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct AttemptView {
-    /// Which one: the first is 1.
-    pub(crate) attempt: u32,
-    /// When it began.
-    pub(crate) started_at: Timestamp,
-    /// Milliseconds from the first step to the last byte.
-    pub(crate) duration_ms: i64,
-    /// The status of the answer.
-    pub(crate) status: Option<u16>,
-    /// The class of the failure.
-    pub(crate) error: Option<String>,
-    /// Headers of an answer that was no success.
-    #[schema(value_type = Option<Object>)]
-    pub(crate) response_headers: Option<serde_json::Value>,
-    /// The beginning of the answer's body, as text.
-    pub(crate) response_body: Option<String>,
-}
-
-impl From<AttemptRecord> for AttemptView {
-    fn from(record: AttemptRecord) -> Self {
-        let headers = record.response_headers.as_deref();
-        let body = record.response_body.as_ref();
-        Self {
-            attempt: record.attempt,
-            started_at: record.started_at,
-            duration_ms: record.duration / 1_000,
-            status: record.status,
-            error: record.error,
-            response_headers: headers.and_then(|text| serde_json::from_str(text).ok()),
-            response_body: body.map(|bytes| String::from_utf8_lossy(bytes).into_owned()),
-        }
-    }
-}
-
 /// What a list of deliveries is narrowed to.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct DeliveryParams {
-    /// `pending`, `waiting`, `delivered`, `exhausted` or `discarded`.
-    status: Option<String>,
-    /// A type of the catalog.
-    event_type: Option<String>,
     /// One subscription.
     #[param(value_type = Option<String>)]
-    subscription_id: Option<WebhookSubscriptionId>,
+    pub(crate) subscription_id: Option<WebhookSubscriptionId>,
     /// One event.
     #[param(value_type = Option<String>)]
     event_id: Option<EventId>,
+    /// `pending`, `waiting`, `delivered`, `exhausted`, `discarded`, or several with commas between.
+    status: Option<String>,
+    /// A type, or a wildcard such as `customer.*`.
+    event_type: Option<String>,
+    /// The object that the events are about, by its id: `cus_…`.
+    subject_id: Option<String>,
+    /// The kind of object that they are about: `customer`.
+    subject_type: Option<String>,
+    /// Events that happened at this time or later.
+    #[param(value_type = Option<String>)]
+    occurred_after: Option<Timestamp>,
+    /// Events that happened at this time or earlier.
+    #[param(value_type = Option<String>)]
+    occurred_before: Option<Timestamp>,
+    /// The class of the last failure: `timeout.connect`, `dns`, `http`, ….
+    error: Option<String>,
+    /// The status of the last answer, 100 to 999.
+    http_status: Option<u16>,
+}
+
+impl DeliveryParams {
+    /// The filter that is asked for, or every fault.
+    pub(crate) fn filter(self) -> Result<DeliveryFilter, Problem> {
+        let mut faults = Vec::new();
+        let statuses = statuses(self.status.as_deref(), &mut faults);
+        let narrowed = Narrowed {
+            event_type: self.event_type,
+            subject_id: self.subject_id,
+            occurred_after: self.occurred_after,
+            occurred_before: self.occurred_before,
+        };
+        let Narrowing { types, subject_id, span } = narrowed.read(&mut faults);
+        if self.http_status.is_some_and(|status| !(100..1_000).contains(&status)) {
+            let message = "a status of an answer, 100 to 999";
+            faults.push(FieldError::new("?http_status", "out_of_range", message));
+        }
+        if let Some(error) = &self.error
+            && !ERROR_CLASSES.contains(&error.as_str())
+        {
+            let message = format!("one of {}", ERROR_CLASSES.join(", "));
+            faults.push(FieldError::new("?error", "unknown_value", message));
+        }
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+        Ok(DeliveryFilter {
+            subscription_id: self.subscription_id,
+            event_id: self.event_id,
+            statuses,
+            types,
+            subject_id,
+            subject_kind: self.subject_type,
+            span,
+            last_error: self.error,
+            last_status: self.http_status,
+        })
+    }
+}
+
+/// The states that a list is narrowed to.
+fn statuses(text: Option<&str>, faults: &mut Vec<FieldError>) -> Vec<DeliveryStatus> {
+    let mut found = Vec::new();
+    for word in text.into_iter().flat_map(|text| text.split(',')) {
+        if let Some(status) = DeliveryStatus::find(word) {
+            found.push(status);
+            continue;
+        }
+        let message = format!(
+            "{word:?} is none of pending, waiting, delivered, exhausted and discarded; several \
+             stand with commas between"
+        );
+        faults.push(FieldError::new("?status", "unknown_value", message));
+    }
+    found
 }
 
 const READ: Access = Access::Needs(Permission::WebhooksRead);
@@ -120,8 +163,9 @@ const MANAGE: Access = Access::Needs(Permission::WebhooksManage);
 pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
     routes
         .list(
-            Op::get("/api/v1/webhooks/deliveries", "listDeliveries", READ)
-                .summary("The tenant's deliveries, the newest first"),
+            Op::get("/api/v1/webhooks/deliveries", "listDeliveries", READ).summary(
+                "The tenant's deliveries, the newest first; a page may end early, see next_cursor",
+            ),
             list,
         )
         .read(
@@ -148,12 +192,7 @@ async fn list(
     call: Call,
     Query(params): Query<DeliveryParams>,
 ) -> Result<List<DeliveryView>, Problem> {
-    let filter = DeliveryFilter {
-        subscription_id: params.subscription_id,
-        event_id: params.event_id,
-        status: status(params.status.as_deref())?,
-        event_type: params.event_type,
-    };
+    let filter = params.filter()?;
     let page = webhooks.list_deliveries(call.ctx.tenant_id, &filter, call.page()?).await?;
     Ok(call.list(page))
 }

@@ -165,7 +165,7 @@ async fn list(webhooks: Webhooks, call: Call, (): ()) -> Result<List<EventTypeVi
     call.page()?;
     let views = webhooks.list_catalog(call.ctx.tenant_id).await?;
     let data = views.into_iter().map(EventTypeView::from).collect();
-    Ok(List { data, next_cursor: None })
+    Ok(List { data, next_cursor: None, total_count: None })
 }
 
 async fn get(

@@ -6,8 +6,8 @@ use tidings_web::{Access, Answer, Call, List, Op, Path, Query, Routes};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::api::deliveries::DeliveryView;
-use crate::service::LogEntry;
-use crate::service::Webhooks;
+use crate::api::narrowed::{Narrowed, Narrowing};
+use crate::service::{LogEntry, LogFilter, Search, Searched, Webhooks};
 
 /// An event of the log.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,8 +60,75 @@ pub(crate) struct LogEntryDetailView {
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct LogParams {
-    /// A type of the catalog.
+    /// A type, or a wildcard such as `customer.*`.
     event_type: Option<String>,
+    /// The object that the events are about, by its id: `cus_…`.
+    subject_id: Option<String>,
+    /// The kind of object that they are about: `customer`.
+    subject_type: Option<String>,
+    /// Events that happened at this time or later.
+    #[param(value_type = Option<String>)]
+    occurred_after: Option<Timestamp>,
+    /// Events that happened at this time or earlier.
+    #[param(value_type = Option<String>)]
+    occurred_before: Option<Timestamp>,
+}
+
+impl LogParams {
+    /// Narrowed by what a stream can be narrowed by.
+    pub(crate) fn of(
+        event_type: Option<String>,
+        subject_id: Option<String>,
+        subject_type: Option<String>,
+    ) -> Self {
+        let (occurred_after, occurred_before) = (None, None);
+        Self { event_type, subject_id, subject_type, occurred_after, occurred_before }
+    }
+
+    /// The filter that is asked for, or every fault.
+    pub(crate) fn filter(self) -> Result<LogFilter, Problem> {
+        let mut faults = Vec::new();
+        let narrowed = Narrowed {
+            event_type: self.event_type,
+            subject_id: self.subject_id,
+            occurred_after: self.occurred_after,
+            occurred_before: self.occurred_before,
+        };
+        let Narrowing { types, subject_id, span } = narrowed.read(&mut faults);
+        if !faults.is_empty() {
+            return Err(Problem::invalid(faults));
+        }
+        Ok(LogFilter { types, subject_id, subject_kind: self.subject_type, span })
+    }
+}
+
+/// What is searched for.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SearchParams {
+    /// The id of an event, of an object, or an `event_id` of a publisher: these are found by an
+    /// index. Anything else is up to 8 words that must all stand in the event, whole and in any
+    /// case.
+    q: String,
+    /// How many rows, 50 unless told.
+    #[expect(dead_code, reason = "it is read as of every list; here it is described")]
+    limit: Option<i64>,
+    /// The `next_cursor` of the answer before.
+    #[expect(dead_code, reason = "it is read as of every list; here it is described")]
+    cursor: Option<String>,
+}
+
+/// What was found, and how far was looked.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct SearchView {
+    /// The events, the newest first.
+    pub(crate) data: Vec<LogEntryView>,
+    /// Pass it on as `cursor` to look further back; `null` where everything was looked at.
+    pub(crate) next_cursor: Option<String>,
+    /// How many events were looked into for this answer.
+    pub(crate) looked_at: i64,
+    /// Down to which position was looked; `null` where an index gave the answer.
+    pub(crate) looked_back_to: Option<i64>,
 }
 
 const READ: Access = Access::Needs(Permission::EventsRead);
@@ -70,8 +137,16 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
     routes
         .list(
             Op::get("/api/v1/webhooks/events/log", "listEventLog", READ)
-                .summary("The tenant's events after a position (`after`) or cursor, in order"),
+                .summary(
+                "The tenant's events after a position (`after`) or cursor, in order; a page may end \
+                 early, see next_cursor",
+            ),
             list,
+        )
+        .read(
+            Op::get("/api/v1/webhooks/events/search", "searchEventLog", READ)
+                .summary("Find events by id, or by words in them; says how far it has looked"),
+            search,
         )
         .read(
             Op::get("/api/v1/webhooks/events/log/{id}", "getLogEntry", READ)
@@ -98,8 +173,20 @@ async fn list(
     Query(params): Query<LogParams>,
 ) -> Result<List<LogEntryView>, Problem> {
     let page = page(&call)?;
-    let rows = webhooks.list_log(call.ctx.tenant_id, params.event_type.as_deref(), page).await?;
+    let rows = webhooks.list_log(call.ctx.tenant_id, &params.filter()?, page).await?;
     Ok(call.list(rows))
+}
+
+async fn search(
+    webhooks: Webhooks,
+    call: Call,
+    Query(params): Query<SearchParams>,
+) -> Result<Answer<SearchView>, Problem> {
+    let search = Search::parse(&params.q).map_err(|fault| Problem::invalid(vec![fault]))?;
+    let found = webhooks.search_log(call.ctx.tenant_id, &search, call.page()?).await?;
+    let Searched { page, looked_at, looked_back_to } = found;
+    let List { data, next_cursor, .. } = call.list(page);
+    Ok(Answer::new(SearchView { data, next_cursor, looked_at, looked_back_to }))
 }
 
 async fn get(

@@ -1,18 +1,18 @@
-//! Verbs and views about one subscription's secret, consent, tests and statistics, and the trying
-//! of payload filters.
+//! Verbs and views about one subscription's secret, consent and tests, and the trying of payload
+//! filters.
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tidings_db::work;
 use tidings_events::EventType;
-use tidings_kernel::{EventId, Permission, Problem, Timestamp, WebhookSubscriptionId};
-use tidings_web::{Access, Answer, Body, Call, Changed, Op, Path, Query, Reply, Routes, commit};
-use utoipa::{IntoParams, ToSchema};
+use tidings_kernel::{EventId, Permission, Problem, WebhookSubscriptionId};
+use tidings_web::{Access, Answer, Body, Call, Changed, Op, Path, Reply, Routes, commit};
+use utoipa::ToSchema;
 
 use crate::api::subscriptions::{NewSubscriptionView, SubscriptionView, with_secret};
 use crate::commands::{RotateSecret, TestFilter, TestSubscription};
 use crate::error::WebhookError;
 use crate::payload_filter::{Explanation, Verdict};
-use crate::service::{Statistics, Webhooks};
+use crate::service::Webhooks;
 
 /// A test that was sent.
 #[derive(Debug, Serialize, ToSchema)]
@@ -60,74 +60,6 @@ impl From<Explanation> for FilterTestView {
     }
 }
 
-/// How long answers took, in milliseconds, estimated from classes.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct LatencyView {
-    /// The mean.
-    pub(crate) average: i64,
-    /// Half of the answers came within this.
-    pub(crate) p50: i64,
-    /// Nineteen of twenty did.
-    pub(crate) p95: i64,
-}
-
-/// How a subscription does. Deliveries count in the hour of the attempt that ended them.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct StatisticsView {
-    /// Since when it is counted: whole hours.
-    pub(crate) since: Timestamp,
-    /// Attempts that were made.
-    pub(crate) attempts: i64,
-    /// Deliveries that arrived.
-    pub(crate) delivered: i64,
-    /// Attempts that failed; most are tried again.
-    pub(crate) failed: i64,
-    /// Deliveries that were tried as often as they may be.
-    pub(crate) exhausted: i64,
-    /// Deliveries that ended because the endpoint is gone or the subscription sends no more.
-    pub(crate) discarded: i64,
-    /// The share of attempts that succeeded, 0 to 1; absent where there was none.
-    pub(crate) success_rate: Option<f64>,
-    /// How long answers took; absent where there was none.
-    pub(crate) latency_ms: Option<LatencyView>,
-    /// Failed attempts since the last success, however long ago.
-    pub(crate) consecutive_failures: i64,
-    /// The last attempt that succeeded, however long ago.
-    pub(crate) last_success_at: Option<Timestamp>,
-    /// The last attempt that failed, however long ago.
-    pub(crate) last_failure_at: Option<Timestamp>,
-}
-
-impl From<Statistics> for StatisticsView {
-    fn from(statistics: Statistics) -> Self {
-        let Statistics { since, sum, health } = statistics;
-        let attempts = sum.succeeded + sum.failed;
-        let latency_ms = match (sum.average_ms(), sum.quantile_ms(50), sum.quantile_ms(95)) {
-            (Some(average), Some(p50), Some(p95)) => Some(LatencyView { average, p50, p95 }),
-            _ => None,
-        };
-        Self {
-            since,
-            attempts,
-            delivered: sum.succeeded,
-            failed: sum.failed,
-            exhausted: sum.exhausted,
-            discarded: sum.discarded,
-            success_rate: share(sum.succeeded, attempts),
-            latency_ms,
-            consecutive_failures: health.as_ref().map_or(0, |health| i64::from(health.failures)),
-            last_success_at: health.as_ref().and_then(|health| health.last_success_at),
-            last_failure_at: health.as_ref().and_then(|health| health.last_failure_at),
-        }
-    }
-}
-
-/// A share with four decimals.
-fn share(part: i64, whole: i64) -> Option<f64> {
-    let basis_points = part.checked_mul(10_000)?.checked_div(whole)?;
-    Some(f64::from(i32::try_from(basis_points).ok()?) / 10_000.0)
-}
-
 const READ: Access = Access::Needs(Permission::WebhooksRead);
 const MANAGE: Access = Access::Needs(Permission::WebhooksManage);
 
@@ -161,11 +93,6 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
             .summary("Ask a subscription's endpoint once more for its consent")
             .emits(&[EventType::WebhookSubscriptionUpdated]),
             handshake,
-        )
-        .read(
-            Op::get("/api/v1/webhooks/subscriptions/{id}/statistics", "getWebhookStatistics", READ)
-                .summary("How a subscription does: outcomes, latency, failures in a row"),
-            statistics,
         )
         .read_by_post(
             Op::post("/api/v1/webhooks/filters/test", "testPayloadFilter", READ)
@@ -221,27 +148,6 @@ async fn handshake(
     };
     let unit = work!([webhooks, asked], |work| webhooks.complete_handshake(work, id, asked));
     commit(&call, unit, view).await
-}
-
-/// Over which time statistics are counted.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StatisticsParams {
-    /// The last so many hours, 1 to 2160; 168 unless told.
-    hours: Option<u32>,
-}
-
-async fn statistics(
-    webhooks: Webhooks,
-    call: Call,
-    (Path(id), Query(params)): (Path<WebhookSubscriptionId>, Query<StatisticsParams>),
-) -> Result<Answer<StatisticsView>, Problem> {
-    let hours = params.hours.unwrap_or(168);
-    if !(1..=2160).contains(&hours) {
-        return Err(Problem::invalid_field("?hours", "out_of_range", "1 to 2160 hours"));
-    }
-    let statistics = webhooks.get_statistics(call.ctx.tenant_id, id, hours).await?;
-    Ok(Answer::new(statistics.into()))
 }
 
 async fn test_filter(

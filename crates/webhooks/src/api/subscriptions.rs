@@ -2,19 +2,18 @@
 
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use tidings_db::work;
 use tidings_events::EventType;
 use tidings_kernel::{Metadata, Permission, Problem, Timestamp, WebhookSubscriptionId};
 use tidings_web::{
     Access, Answer, Body, Call, Changed, List, Op, Path, Query, Reply, Routes, commit,
 };
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use crate::api::deliveries::DeliveryView;
+use crate::api::deliveries::{DeliveryParams, DeliveryView};
 use crate::cloudevents::Format;
 use crate::commands::{CreateSubscription, UpdateSubscription};
-use crate::delivery::DeliveryStatus;
 use crate::payload_filter::Clause;
 use crate::service::DeliveryFilter;
 use crate::service::Webhooks;
@@ -62,6 +61,8 @@ pub(crate) struct SubscriptionView {
     pub(crate) public_key: Option<String>,
     /// How bodies are laid out.
     pub(crate) format: Format,
+    /// What it does not get: these values arrive as `null`.
+    pub(crate) redact: Vec<String>,
     /// Whether the endpoint must consent before anything is sent.
     pub(crate) handshake: bool,
     /// When it consented.
@@ -81,6 +82,7 @@ impl From<Subscription> for SubscriptionView {
         let (status, is_active) = (subscription.status(), subscription.sends());
         let names = subscription.header_names.into_iter();
         let options = subscription.options;
+        let redact = options.redact().to_vec();
         let (disabled_at, disabled_reason) =
             subscription.disabled.map(|disabled| (disabled.at, disabled.reason)).unzip();
         Self {
@@ -101,6 +103,7 @@ impl From<Subscription> for SubscriptionView {
             payload_filter: options.payload_filter,
             signature_profiles: options.signature_profiles,
             public_key: options.public_key,
+            redact,
             format: options.format,
             handshake: options.handshake,
             consented_at: options.consented_at,
@@ -228,43 +231,14 @@ async fn delete(
     commit(&call, unit, |()| Reply::gone()).await
 }
 
-/// What a subscription's deliveries are narrowed to.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct OfSubscription {
-    /// `pending`, `waiting`, `delivered`, `exhausted` or `discarded`.
-    status: Option<String>,
-    /// A type of the catalog.
-    event_type: Option<String>,
-}
-
-/// A status that a list is narrowed to, or what is wrong with it.
-pub(crate) fn status(text: Option<&str>) -> Result<Option<DeliveryStatus>, Problem> {
-    text.map(|text| {
-        DeliveryStatus::find(text).ok_or_else(|| {
-            Problem::invalid_field(
-                "?status",
-                "unknown_value",
-                "pending, waiting, delivered, exhausted or discarded",
-            )
-        })
-    })
-    .transpose()
-}
-
 async fn list_deliveries(
     webhooks: Webhooks,
     call: Call,
-    (Path(id), Query(narrow)): (Path<WebhookSubscriptionId>, Query<OfSubscription>),
+    (Path(id), Query(params)): (Path<WebhookSubscriptionId>, Query<DeliveryParams>),
 ) -> Result<List<DeliveryView>, Problem> {
     let tenant_id = call.ctx.tenant_id;
     webhooks.get_subscription(tenant_id, id).await?;
-    let filter = DeliveryFilter {
-        subscription_id: Some(id),
-        status: status(narrow.status.as_deref())?,
-        event_type: narrow.event_type,
-        event_id: None,
-    };
+    let filter = DeliveryFilter { subscription_id: Some(id), ..params.filter()? };
     let page = webhooks.list_deliveries(tenant_id, &filter, call.page()?).await?;
     Ok(call.list(page))
 }

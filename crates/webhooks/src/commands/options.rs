@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::Value;
-use tidings_kernel::EventId;
+use tidings_kernel::{EventId, Patch};
 use utoipa::ToSchema;
 
 use crate::payload_filter::Clause;
@@ -58,6 +58,18 @@ pub(crate) struct TestFilter {
     pub(crate) event: Option<Value>,
     /// Or an event of the log.
     pub(crate) event_id: Option<EventId>,
+}
+
+/// What would be changed of a subscription. What is left out stays as it is.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PreviewSubscription {
+    /// Other events: names of types, `customer.*`, `*`.
+    pub(crate) events: Option<Vec<String>>,
+    /// Another payload filter; `null` takes it away.
+    #[serde(default)]
+    #[schema(value_type = Option<Clause>)]
+    pub(crate) payload_filter: Patch<Clause>,
 }
 
 #[cfg(test)]

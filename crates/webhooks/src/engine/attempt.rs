@@ -1,23 +1,26 @@
 //! One attempt: sign, send, and decide what follows.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use tidings_egress::{Exchange, Reply, retry_after};
-use tidings_kernel::{DeliveryId, Timestamp};
+use http::HeaderValue;
+use tidings_db::DbError;
+use tidings_egress::{Exchange, Phases, retry_after};
+use tidings_kernel::{DeliveryId, Timestamp, TraceContext};
+use tidings_trace::{Attribute, Span, SpanKind};
 use tidings_vault::sha256;
 
 use super::Engine;
 use super::directory::Endpoint;
-use super::item::Item;
+use super::item::{Item, MANUAL};
 use super::settle::Settled;
+use crate::kept::Kept;
 use crate::plan::{Attempt, NextStep, Outcome, plan};
+use crate::store::deliveries;
 use crate::wire::{Outgoing, StoredEvent};
 
-/// Headers of an answer that are kept: enough to see who answered and when to come back, and
-/// nothing that opens anything.
-const KEPT_HEADERS: &[&str] =
-    &["content-type", "content-length", "date", "server", "retry-after", "via", "x-request-id"];
+/// How long a delivery of a replay waits before it is seen whether its subscription sends again.
+const PAUSED: Duration = Duration::from_mins(1);
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -25,16 +28,17 @@ pub(crate) struct Made {
     pub(crate) item: Item,
     pub(crate) number: u32,
     pub(crate) started_at: Timestamp,
-    pub(crate) took: Duration,
+    pub(crate) phases: Phases,
     pub(crate) outcome: Outcome,
     pub(crate) next: NextStep,
-    pub(crate) response_headers: Option<String>,
-    pub(crate) response_body: Option<Bytes>,
+    pub(crate) kept: Kept,
+    /// Ends when the outcome is durable.
+    pub(crate) _settling: Span,
 }
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.incarnation != engine.incarnation() {
+    if item.holder != engine.node_id() {
         // Another node has it: what this one held was given away when it was fenced.
         return None;
     }
@@ -42,8 +46,8 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         put_off(engine, item).await;
         return None;
     }
-    let directory = match engine.0.directory.get(item.tenant_id).await {
-        Ok(directory) => directory,
+    let endpoint = match endpoint(engine, &item).await {
+        Ok(endpoint) => endpoint,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item).await;
@@ -51,19 +55,52 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let Some(endpoint) = directory.endpoint(item.subscription_id) else {
-        return Some(Made::discarded(item, number, engine.0.db.now()));
+    let endpoint = match (endpoint, item.replay_id) {
+        (Some(endpoint), None) => endpoint,
+        (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
+            Ok(true) => endpoint,
+            Ok(false) => {
+                engine.in_hand().finish(item.holder, item.delivery_id);
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
+                put_off(engine, item).await;
+                return None;
+            }
+        },
+        (None, None) => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
+        (None, Some(_)) => {
+            // A replay waits until its subscription sends again.
+            let until = engine.0.db.now().after(PAUSED);
+            engine.settle(Settled::Parked(item, until)).await;
+            return None;
+        }
     };
+    if is_erased(engine, &item) {
+        return Some(Made::discarded(item, engine.0.db.now(), "erased"));
+    }
     let started_at = engine.0.db.now();
-    let exchange = send(engine, &endpoint, &item, started_at).await;
+    let mut span = begin(engine, &item, number);
+    let exchange = send(engine, &endpoint, &item, (started_at, span.context())).await;
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
-    let (response_headers, response_body) = kept(&exchange);
+    // What came back may repeat what was sent, which may have been erased meanwhile.
+    let kept = if is_erased(engine, &item) {
+        Kept::default()
+    } else {
+        // The same event at the same instant makes the same request, so that nothing is copied for
+        // what arrives.
+        Kept::of(&exchange, || outgoing(&endpoint, &item, started_at).headers)
+    };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, spread(item.delivery_id, number));
-    engine.0.metrics.attempted(outcome.class(), exchange.phases.total);
-    let took = exchange.phases.total;
-    Some(Made { item, number, started_at, took, outcome, next, response_headers, response_body })
+    engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
+    describe(&mut span, outcome, &exchange.phases);
+    let settling = engine.0.tracer.step(SpanKind::Internal, span.context(), "settle");
+    drop(span);
+    let phases = exchange.phases;
+    Some(Made { item, number, started_at, phases, outcome, next, kept, _settling: settling })
 }
 
 impl Made {
@@ -72,19 +109,48 @@ impl Made {
         self.number > self.item.attempts
     }
 
-    /// The subscription sends nothing any more: there is nothing to attempt.
-    fn discarded(item: Item, number: u32, now: Timestamp) -> Self {
+    /// The whole time of the attempt.
+    pub(super) const fn took(&self) -> Duration {
+        self.phases.total
+    }
+
+    /// There is nothing to attempt: the subscription sends no more, or the event was erased.
+    pub(super) fn discarded(item: Item, now: Timestamp, why: &'static str) -> Self {
         Self {
+            number: item.attempts,
             item,
-            number: number - 1,
             started_at: now,
-            took: Duration::ZERO,
-            outcome: Outcome::Failed("not_sending"),
+            phases: Phases::default(),
+            outcome: Outcome::Failed(why),
             next: NextStep::Gone,
-            response_headers: None,
-            response_body: None,
+            kept: Kept::default(),
+            _settling: Span::default(),
         }
     }
+}
+
+fn is_erased(engine: &Engine, item: &Item) -> bool {
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+}
+
+/// Where the item goes. That nobody wants it is asked of the database: what is in memory may be
+/// older than the subscription.
+async fn endpoint(engine: &Engine, item: &Item) -> Result<Option<Arc<Endpoint>>, DbError> {
+    let directory = &engine.0.directory;
+    let known = directory.get(item.tenant_id).await?.endpoint(item.subscription_id);
+    if known.is_some() || !engine.0.db.is_shared() {
+        return Ok(known);
+    }
+    directory.refresh(&[item.tenant_id]).await?;
+    Ok(directory.get(item.tenant_id).await?.endpoint(item.subscription_id))
+}
+
+/// Whether a delivery of a replay is still to be made: the replay may have been cancelled since, on
+/// whichever node.
+async fn is_wanted(engine: &Engine, item: &Item) -> Result<bool, DbError> {
+    let mut session = engine.0.db.read(item.tenant_id).await?;
+    let status = deliveries::status(session.reader(), item.tenant_id, item.delivery_id).await?;
+    Ok(status.is_some_and(|status| !status.is_terminal()))
 }
 
 /// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
@@ -94,17 +160,81 @@ async fn put_off(engine: &Engine, item: Item) {
     engine.settle(Settled::Parked(item, now)).await;
 }
 
-async fn send(engine: &Engine, endpoint: &Endpoint, item: &Item, now: Timestamp) -> Exchange {
+/// The step of an attempt. A retry that comes from the database begins a trace of its own; the ids
+/// of event and delivery tell which belong together.
+fn begin(engine: &Engine, item: &Item, number: u32) -> Span {
+    let tracer = &engine.0.tracer;
+    let mut span = match item.event.trace {
+        Some(_) => tracer.step(SpanKind::Client, item.event.trace, "attempt"),
+        None if item.stored => tracer.enter(SpanKind::Client, None, || "attempt".into()),
+        None => Span::default(),
+    };
+    span.describe(|| {
+        [
+            Attribute::Tenant(item.tenant_id),
+            Attribute::Event(item.event.event_id),
+            Attribute::Delivery(item.delivery_id),
+            Attribute::Subscription(item.subscription_id),
+            Attribute::Attempt(number),
+        ]
+    });
+    if item.stored {
+        span.set(Attribute::Recovered);
+    }
+    span
+}
+
+/// What came of it. Never the URL, which can hold a token, nor anything of the answer but its status.
+fn describe(span: &mut Span, outcome: Outcome, phases: &Phases) {
+    match outcome {
+        Outcome::Status { status, .. } => {
+            span.set(Attribute::Status(status));
+            if !(200..300).contains(&status) {
+                span.fail(outcome.class());
+            }
+        }
+        Outcome::Failed(class) => span.fail(class),
+    }
+    let took = [
+        phases.dns.map(Attribute::Dns),
+        phases.connect.map(Attribute::Connect),
+        phases.tls.map(Attribute::Tls),
+        phases.first_byte.map(Attribute::FirstByte),
+    ];
+    took.into_iter().flatten().for_each(|attribute| span.set(attribute));
+}
+
+async fn send(
+    engine: &Engine,
+    endpoint: &Endpoint,
+    item: &Item,
+    (now, trace): (Timestamp, Option<TraceContext>),
+) -> Exchange {
     let Some(target) = &endpoint.target else {
         return Exchange {
             outcome: Err(tidings_egress::SendError::BlockedAddress),
-            phases: tidings_egress::Phases::default(),
+            phases: Phases::default(),
         };
     };
-    let event = &item.event;
-    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body };
-    let Outgoing { headers, body } = endpoint.wire.outgoing(event, now);
+    let Outgoing { mut headers, body } = outgoing(endpoint, item, now);
+    if let Some(trace) = trace.filter(|_| engine.0.tracer.propagates())
+        && let Ok(value) = HeaderValue::try_from(trace.header())
+    {
+        // One that the subscription sets itself stands.
+        headers.entry("traceparent").or_insert(value);
+    }
     engine.0.egress.send(target, headers, body, endpoint.timeout).await
+}
+
+fn outgoing(endpoint: &Endpoint, item: &Item, now: Timestamp) -> Outgoing {
+    let event = &item.event;
+    let again = match item.replay_id {
+        Some(id) => Some(id.to_string()),
+        None => (item.origin == MANUAL).then(|| MANUAL.to_owned()),
+    };
+    let again = again.as_deref();
+    let event = StoredEvent { id: &event.id_text, name: &event.name, body: &event.body, again };
+    endpoint.wire.outgoing(event, now)
 }
 
 fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
@@ -115,22 +245,6 @@ fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
         },
         Err(error) => Outcome::Failed(error.class()),
     }
-}
-
-/// What is kept of an answer. A body of a 2xx that is empty or `ok` tells nothing.
-fn kept(exchange: &Exchange) -> (Option<String>, Option<Bytes>) {
-    let Ok(Reply { status, headers, body, .. }) = &exchange.outcome else { return (None, None) };
-    if (200..300).contains(status) {
-        return (None, (!body.is_empty()).then(|| body.clone()));
-    }
-    let kept: std::collections::BTreeMap<&str, String> = KEPT_HEADERS
-        .iter()
-        .filter_map(|name| {
-            let value = headers.get(*name)?;
-            Some((*name, String::from_utf8_lossy(value.as_bytes()).chars().take(200).collect()))
-        })
-        .collect();
-    (serde_json::to_string(&kept).ok(), (!body.is_empty()).then(|| body.clone()))
 }
 
 /// A number that is spread evenly over attempts, and the same for whoever makes the same one.

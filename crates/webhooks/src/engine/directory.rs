@@ -11,12 +11,13 @@ use http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, USER_AGENT}
 use tidings_db::{Db, DbError};
 use tidings_egress::{Egress, Target};
 use tidings_events::EventName;
-use tidings_kernel::{PageParams, TenantId, Timestamp, WebhookSubscriptionId, limits};
+use tidings_kernel::{PageParams, TenantId, WebhookSubscriptionId, limits};
 use tidings_vault::Vault;
 
 use crate::matching::{Filters, Index};
 use crate::payload_filter::{PayloadFilter, ReadBody};
 use crate::plan::RetryPolicy;
+use crate::redaction::Redactions;
 use crate::sealing;
 use crate::signing::profiles::{Keys, Signatures};
 use crate::store::subscriptions;
@@ -39,7 +40,8 @@ pub(crate) struct Endpoint {
     pub(crate) retry_policy: RetryPolicy,
     pub(crate) rate_per_second: Option<u32>,
     pub(crate) ordering: DeliveryOrder,
-    pub(crate) created_at: Timestamp,
+    /// The place of its making in the log: what is written after that is for it.
+    pub(crate) made_at_seq: i64,
 }
 
 /// One tenant's endpoints that send, and who wants what.
@@ -56,7 +58,7 @@ impl TenantDirectory {
     pub(crate) fn matching(
         &self,
         name: &EventName,
-        (occurred_at, body): (Timestamp, &[u8]),
+        (seq, body): (i64, &[u8]),
         target: Option<WebhookSubscriptionId>,
     ) -> Vec<WebhookSubscriptionId> {
         if let Some(id) = target {
@@ -65,7 +67,7 @@ impl TenantDirectory {
         // Read for the first endpoint that asks what is in it, and then for all.
         let read = OnceCell::new();
         let wants = |endpoint: &Endpoint| {
-            endpoint.created_at <= occurred_at
+            endpoint.made_at_seq < seq
                 && endpoint
                     .payload_filter
                     .as_ref()
@@ -136,19 +138,18 @@ impl Directory {
         if let Some(known) = self.cached(tenant_id) {
             return Ok(known);
         }
-        loop {
-            let epoch = self.epoch.load(Ordering::Acquire);
-            let compiled = Arc::new(self.compile(tenant_id).await?);
-            let mut tenants = self.write();
-            // A change that came in between may not be in what was read: read again.
-            if epoch == self.epoch.load(Ordering::Acquire) {
-                if tenants.len() >= TENANTS_MAX {
-                    tenants.clear();
-                }
-                tenants.insert(tenant_id, Arc::clone(&compiled));
-                return Ok(compiled);
+        let epoch = self.epoch.load(Ordering::Acquire);
+        let compiled = Arc::new(self.compile(tenant_id).await?);
+        let mut tenants = self.write();
+        // A change that came in between may not be in what was read. It came after whatever this is
+        // asked for, so it is good enough to use, and not to keep.
+        if epoch == self.epoch.load(Ordering::Acquire) {
+            if tenants.len() >= TENANTS_MAX {
+                tenants.clear();
             }
+            tenants.insert(tenant_id, Arc::clone(&compiled));
         }
+        Ok(compiled)
     }
 
     async fn compile(&self, tenant_id: TenantId) -> Result<TenantDirectory, DbError> {
@@ -159,10 +160,16 @@ impl Directory {
         let mut endpoints = HashMap::new();
         loop {
             let rows = subscriptions::list(session.reader(), tenant_id, page).await?;
-            for subscription in rows.data.iter().filter(|subscription| subscription.sends()) {
+            let sending: Vec<&Subscription> = rows.data.iter().filter(|row| row.sends()).collect();
+            let ids: Vec<WebhookSubscriptionId> = sending.iter().map(|row| row.id).collect();
+            let made = subscriptions::made_at_seq(session.reader(), tenant_id, &ids).await?;
+            for subscription in sending {
                 let filters = Filters::stored(subscription.events.iter().map(String::as_str));
                 compiled.push((subscription.id, filters));
-                endpoints.insert(subscription.id, Arc::new(self.endpoint(subscription)));
+                endpoints.insert(
+                    subscription.id,
+                    Arc::new(self.endpoint(subscription, made.get(&subscription.id))),
+                );
             }
             if rows.next.is_none() {
                 break;
@@ -173,7 +180,7 @@ impl Directory {
         Ok(TenantDirectory { generation, index, endpoints })
     }
 
-    fn endpoint(&self, subscription: &Subscription) -> Endpoint {
+    fn endpoint(&self, subscription: &Subscription, made_at_seq: Option<&i64>) -> Endpoint {
         let current = sealing::open_secret(&self.vault, subscription, &subscription.secret);
         let previous = subscription.previous.as_ref().map(|(sealed, until)| {
             (sealing::open_secret(&self.vault, subscription, sealed), *until)
@@ -190,6 +197,7 @@ impl Directory {
             wire: Wire {
                 headers: self.headers(subscription),
                 format: options.format,
+                redactions: Redactions::compile(&options.redactions),
                 signatures: Signatures::new(keys, options.signature_profiles.clone()),
                 origin: origin.and_then(|origin| HeaderValue::from_str(origin).ok()),
             },
@@ -198,7 +206,8 @@ impl Directory {
             retry_policy: subscription.retry_policy,
             rate_per_second: subscription.rate_per_second,
             ordering: subscription.ordering,
-            created_at: subscription.created_at,
+            // Without its event, which is kept for longer than most, it is older than all of them.
+            made_at_seq: made_at_seq.copied().unwrap_or(0),
         }
     }
 

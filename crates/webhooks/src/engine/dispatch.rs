@@ -7,11 +7,14 @@ use std::time::Duration;
 use tidings_bus::Pulse;
 use tidings_db::DbError;
 use tidings_events::CommittedEvent;
-use tidings_kernel::{EventId, TenantId, WebhookSubscriptionId, limits};
+use tidings_kernel::{EventId, NodeId, TenantId, WebhookSubscriptionId, limits};
+use tidings_trace::Attribute::{Endpoints, Event, EventType};
+use tidings_trace::SpanKind;
 use tokio::sync::mpsc;
 
 use super::directory::TenantDirectory;
 use super::item::{FROM_EVENT, FanOut, Item, delivery_id};
+use super::outcomes::beating;
 use super::settle::Settled;
 use super::{Engine, Inbound};
 use crate::subscription::DeliveryOrder;
@@ -26,6 +29,7 @@ pub(super) async fn run(
     let mut batch = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
     loop {
         pulse.beat();
+        pulse.waits_for("committed events");
         let received = tokio::select! {
             biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
@@ -35,6 +39,7 @@ pub(super) async fn run(
         if received == 0 {
             return;
         }
+        pulse.waits_for("the directory of subscriptions, or room among outcomes");
         // High before normal before low; within one priority as they were committed.
         batch.sort_by_key(|inbound| inbound.event.priority);
         let tenants: BTreeSet<TenantId> =
@@ -46,8 +51,15 @@ pub(super) async fn run(
         }
         for Inbound { event, _busy } in batch.drain(..) {
             let event_id = event.event_id;
-            if let Err(error) = fan_out(&engine, event).await {
-                give_up_one(&engine, event_id, &error);
+            let holder = NodeId::from_uuid(event.holder);
+            if holder != engine.node_id() {
+                // This process was fenced while the event waited: others have its pointer.
+                engine.0.metrics.left();
+                continue;
+            }
+            let fanned_out = beating(&engine, &pulse, fan_out(&engine, event)).await;
+            if let Err(error) = fanned_out {
+                give_up_one(&engine, (holder, event_id), &error);
             }
         }
     }
@@ -56,20 +68,21 @@ pub(super) async fn run(
 /// Leaves events to their pointers: recovery takes them up again.
 fn give_up(engine: &Engine, batch: &mut Vec<Inbound>, error: &DbError) {
     for inbound in batch.drain(..) {
-        give_up_one(engine, inbound.event.event_id, error);
+        let CommittedEvent { holder, event_id, .. } = inbound.event;
+        give_up_one(engine, (NodeId::from_uuid(holder), event_id), error);
     }
 }
 
-fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
+fn give_up_one(engine: &Engine, (holder, event_id): (NodeId, EventId), error: &DbError) {
     tracing::warn!(event = %event_id, %error, "dispatch is left to recovery");
-    engine.events().remove(&event_id);
+    engine.in_hand().finish_event(holder, event_id);
     engine.0.metrics.left();
     engine.0.overflowed.store(true, std::sync::atomic::Ordering::Release);
 }
 
 async fn fan_out(engine: &Engine, event: CommittedEvent) -> Result<(), DbError> {
     let directory = engine.0.directory.get(event.tenant_id).await?;
-    let pairs = directory.matching(&event.name, (event.occurred_at, &event.body), event.target);
+    let pairs = directory.matching(&event.name, (event.seq, &event.body), event.target);
     plan_pairs(engine, &directory, event, &pairs).await;
     Ok(())
 }
@@ -82,15 +95,26 @@ pub(super) async fn plan_pairs(
     pairs: &[WebhookSubscriptionId],
 ) {
     engine.0.metrics.left();
+    let mut span = engine.0.tracer.step(SpanKind::Consumer, event.trace, "dispatch");
+    span.describe(|| {
+        let name = event.name.as_str().to_owned();
+        [Event(event.event_id), EventType(name), Endpoints(pairs.len())]
+    });
+    let trace = span.context();
     let order = (event.subject_id.uuid, event.subject_version);
-    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, body, .. } = event;
+    let CommittedEvent { tenant_id, event_id, name, priority, occurred_at, holder, body, .. } =
+        event;
     if pairs.is_empty() {
         let busy = engine.0.activity.begin();
         engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
         return;
     }
-    let shared =
-        Arc::new(FanOut::new(event_id, (name.as_str().to_owned(), priority), body, pairs.len()));
+    let shared = Arc::new(FanOut::new(
+        event_id,
+        (name.as_str().to_owned(), priority),
+        body,
+        (pairs.len(), trace),
+    ));
     for subscription_id in pairs {
         let endpoint = directory.endpoint(*subscription_id);
         let ordered = endpoint.as_ref().is_some_and(|e| e.ordering == DeliveryOrder::PerObject);
@@ -100,12 +124,13 @@ pub(super) async fn plan_pairs(
             subscription_id: *subscription_id,
             delivery_id: delivery_id(event_id, *subscription_id, b""),
             origin: FROM_EVENT,
+            replay_id: None,
             attempts: 0,
             created_at: occurred_at,
             order: ordered.then_some(order),
             rate_per_second: endpoint.and_then(|endpoint| endpoint.rate_per_second),
             stored: false,
-            incarnation: engine.incarnation(),
+            holder: NodeId::from_uuid(holder),
             _busy: engine.0.activity.begin(),
         };
         if ordered {

@@ -38,9 +38,9 @@ impl tidings_db::Stored for Ended {
 }
 
 impl Ended {
-    /// A delivery with its last attempt, to be written.
-    pub(super) fn new(row: DeliveryRow, attempt: AttemptRow) -> Self {
-        Self { row, attempt, version: 0 }
+    /// A delivery with its last attempt, to be written. `version` is that of its last event.
+    pub(super) fn new(row: DeliveryRow, attempt: AttemptRow, version: Version) -> Self {
+        Self { row, attempt, version }
     }
 
     /// Tells that it was tried as often as it may be.

@@ -7,9 +7,12 @@ use bytes::Bytes;
 use tidings_bus::Busy;
 use tidings_events::Priority;
 use tidings_kernel::{
-    DeliveryId, EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId,
+    DeliveryId, EventId, NodeId, ReplayId, TenantId, Timestamp, TraceContext, Uuid, Version,
+    WebhookSubscriptionId,
 };
 use tidings_vault::sha256;
+
+use super::Engine;
 
 /// An event that is being fanned out.
 #[derive(Debug)]
@@ -19,6 +22,8 @@ pub(crate) struct FanOut {
     pub(crate) name: String,
     pub(crate) priority: Priority,
     pub(crate) body: Bytes,
+    /// The trace that its attempts belong to.
+    pub(crate) trace: Option<TraceContext>,
     /// Pairs without a row yet. The pointer goes with the last of them.
     open: AtomicUsize,
     has_pointer: bool,
@@ -30,11 +35,11 @@ impl FanOut {
         event_id: EventId,
         (name, priority): (String, Priority),
         body: Bytes,
-        pairs: usize,
+        (pairs, trace): (usize, Option<TraceContext>),
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(pairs);
-        Self { event_id, id_text, name, priority, body, open, has_pointer: true }
+        Self { event_id, id_text, name, priority, body, trace, open, has_pointer: true }
     }
 
     /// An event whose delivery has a row already.
@@ -45,7 +50,7 @@ impl FanOut {
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
-        Self { event_id, id_text, name, priority, body, open, has_pointer: false }
+        Self { event_id, id_text, name, priority, body, trace: None, open, has_pointer: false }
     }
 
     /// Says that one more pair has its row, and whether it was the last.
@@ -65,6 +70,8 @@ pub(crate) struct Item {
     pub(crate) subscription_id: WebhookSubscriptionId,
     pub(crate) delivery_id: DeliveryId,
     pub(crate) origin: &'static str,
+    /// The replay that it belongs to.
+    pub(crate) replay_id: Option<ReplayId>,
     /// Attempts before this one.
     pub(crate) attempts: u32,
     pub(crate) created_at: Timestamp,
@@ -74,15 +81,46 @@ pub(crate) struct Item {
     pub(crate) rate_per_second: Option<u32>,
     /// Whether the delivery has a row.
     pub(crate) stored: bool,
-    pub(crate) incarnation: u64,
+    /// The node that this process was when it took the delivery up: once it is another, others have it.
+    pub(crate) holder: NodeId,
     /// Counts it as under way until it is dropped.
     pub(crate) _busy: Busy,
+}
+
+/// Where a worker panics: says that nobody works on its delivery any more, so that it is taken up
+/// again from the database.
+pub(super) struct GiveBack {
+    engine: Engine,
+    holder: NodeId,
+    event_id: EventId,
+    delivery_id: DeliveryId,
+}
+
+impl Item {
+    pub(super) fn give_back_on_panic(&self, engine: &Engine) -> GiveBack {
+        let (event_id, delivery_id) = (self.event.event_id, self.delivery_id);
+        GiveBack { engine: engine.clone(), holder: self.holder, event_id, delivery_id }
+    }
+}
+
+impl Drop for GiveBack {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let mut in_hand = self.engine.in_hand();
+            in_hand.finish_event(self.holder, self.event_id);
+            in_hand.give_back(self.holder, self.delivery_id);
+            drop(in_hand);
+            self.engine.0.overflowed.store(true, Ordering::Release);
+        }
+    }
 }
 
 /// What a delivery comes from.
 pub(crate) const FROM_EVENT: &str = "event";
 /// A repetition that somebody asked for.
 pub(crate) const MANUAL: &str = "manual";
+/// A past event that a replay sends.
+pub(crate) const REPLAY: &str = "replay";
 
 /// The id of the delivery of an event to a subscription: derived, so that whoever plans the pair
 /// again plans the same row. A UUIDv8 that sorts by the event's time.

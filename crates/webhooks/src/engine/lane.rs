@@ -11,6 +11,7 @@ use super::item::Item;
 use super::metrics::EngineMetrics;
 use super::settle::Settled;
 use super::shares::Class;
+use super::standing_now::LaneNow;
 use crate::ageing::AgeingQueue;
 use crate::breaker::Breaker;
 use crate::plan::Outcome;
@@ -26,6 +27,11 @@ const RETURN_DOUBLES: Duration = Duration::from_secs(5);
 const DOUBLINGS_MAX: u32 = 8;
 /// A lane that nothing went through for so long is forgotten.
 const IDLE: Duration = Duration::from_mins(10);
+
+/// Where so many wait in a lane, no delivery of a replay joins them: the rest is for live events.
+const REPLAYS_QUEUED_MAX: usize = limits::LANE_QUEUE_MAX / 4;
+/// It comes back after so long, by when most of those have gone.
+const REPLAY_RETURNS: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 struct State {
@@ -53,17 +59,25 @@ enum Admission {
     Queued { start: bool },
     /// It waits in the database.
     Park(Item, Timestamp),
+    /// The process is ending: whoever comes after finds its pointer or its row.
+    Drop,
 }
 
 impl State {
-    fn admit(&mut self, item: Item, now: Timestamp) -> Admission {
+    fn admit(&mut self, item: Item, now: Timestamp, is_draining: bool) -> Admission {
         self.used_at = now;
+        if is_draining {
+            return Admission::Drop;
+        }
         if let Some(until) = self.breaker.open_until(now) {
             let at = self.return_at(&item, until);
             return Admission::Park(item, at);
         }
         if let Err(at) = self.pace(item.rate_per_second, item.stored, now) {
             return Admission::Park(item, at);
+        }
+        if item.replay_id.is_some() && self.queue.len() >= REPLAYS_QUEUED_MAX {
+            return Admission::Park(item, now.after(REPLAY_RETURNS));
         }
         if self.queue.len() >= limits::LANE_QUEUE_MAX {
             return Admission::Park(item, now);
@@ -136,6 +150,18 @@ impl Lane {
             && now.since(state.used_at) >= IDLE
     }
 
+    /// The lane as it is now.
+    pub(super) fn now(&self, now: Timestamp) -> LaneNow {
+        let state = self.state();
+        LaneNow {
+            queued: state.queue.len(),
+            workers: state.workers,
+            window: state.size(),
+            open_until: state.breaker.until(now),
+            rate_per_second: state.rate.as_ref().map(|(per_second, _)| *per_second),
+        }
+    }
+
     fn class(&self) -> Class {
         if self.state().standing.is_slow() { Class::Slow } else { Class::Quick }
     }
@@ -145,8 +171,8 @@ impl Lane {
         let arrived = matches!(made.outcome, Outcome::Status { status: 200..=299, .. });
         let mut state = self.state();
         let probed = state.breaker.probes();
-        state.standing.settle(arrived, made.took);
-        state.window.settle(made.outcome, made.took);
+        state.standing.settle(arrived, made.took());
+        state.window.settle(made.outcome, made.took());
         let opened = state.breaker.settle(arrived, now);
         if probed && arrived {
             // After an outage the window grows from the bottom.
@@ -159,8 +185,13 @@ impl Lane {
 /// Queues an item. Where the endpoint is left alone, wants no more at present, or its lane is full,
 /// the item waits in the database instead.
 pub(super) fn push(engine: &Engine, lane: &Arc<Lane>, item: Item) {
-    let admission = lane.state().admit(item, engine.0.db.now());
+    let admission = {
+        let mut state = lane.state();
+        // Asked with the lane in hand: what comes in before the drain is cleared by it.
+        state.admit(item, engine.0.db.now(), engine.is_draining())
+    };
     match admission {
+        Admission::Drop => {}
         Admission::Queued { start } => {
             engine.0.metrics.accepted();
             if start {
@@ -191,12 +222,26 @@ fn park(engine: &Engine, items: Vec<(Item, Timestamp)>) {
     });
 }
 
+/// Gives a worker's place in its lane back where the worker panics.
+struct Place(Arc<Lane>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.state().workers -= 1;
+        }
+    }
+}
+
 /// Sends what waits in the lane, one after the other, until nothing does.
 async fn work(engine: Engine, lane: Arc<Lane>) {
+    let _place = Place(Arc::clone(&lane));
     while let Some(item) = take(&engine, &lane) {
         engine.0.metrics.left();
         let permit = engine.0.shares.acquire(item.tenant_id, lane.class()).await;
+        let unwinding = item.give_back_on_panic(&engine);
         let sent = attempt::run(&engine, item).await;
+        drop(unwinding);
         drop(permit);
         if let Some(made) = sent {
             if made.was_sent() && lane.settle(&made, engine.0.db.now()) {

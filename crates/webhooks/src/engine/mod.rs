@@ -14,35 +14,43 @@ mod directory;
 mod dispatch;
 mod due;
 mod ended;
+mod erased;
+mod holding;
 mod in_hand;
 mod item;
 mod lane;
 mod membership;
 mod metrics;
+mod outcomes;
 mod recover;
 mod settle;
 mod shares;
+mod standing_now;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
 use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
-use tidings_kernel::{EventId, Kind, NodeId, SubscriptionKind, WebhookSubscriptionId, limits};
+use tidings_kernel::{Kind, NodeId, SubscriptionKind, Timestamp, WebhookSubscriptionId, limits};
+use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub(crate) use directory::Directory;
+use erased::Erased;
 use in_hand::InHand;
 use item::Item;
-pub(crate) use item::{MANUAL, Order, delivery_id};
+pub(crate) use item::{MANUAL, Order, REPLAY, delivery_id};
 use lane::Lane;
 pub use metrics::EngineMetrics;
-use settle::Settled;
+use outcomes::Queued;
 use shares::Shares;
+pub use standing_now::{EngineNow, LaneNow, SlotsNow};
 
 /// Attempts that are under way at once, over all endpoints.
 const IN_FLIGHT_MAX: usize = 512;
@@ -54,21 +62,20 @@ pub(crate) struct Inner {
     pub(crate) tasks: Tasks,
     pub(crate) directory: Directory,
     pub(crate) metrics: EngineMetrics,
+    pub(crate) tracer: Tracer,
     /// What is under way in memory: what a drain, and a test, waits for.
     pub(crate) activity: Activity,
     inbox: mpsc::Sender<Inbound>,
-    outcomes: mpsc::Sender<Settled>,
+    outcomes: mpsc::Sender<Queued>,
     lanes: Mutex<HashMap<WebhookSubscriptionId, Arc<Lane>>>,
-    /// Events whose pointer this process works on, so that recovery does not take them again.
-    events: Mutex<HashSet<EventId>>,
-    /// Deliveries with a row that this process works on.
-    deliveries: Mutex<InHand>,
+    /// The node that this process is, and what it works on as that. It is another one after it was
+    /// fenced, and what it began as the one before then settles nothing any more.
+    in_hand: Mutex<InHand>,
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
-    node: RwLock<NodeId>,
-    /// Grows when this node was fenced: what began before then settles nothing any more.
-    incarnation: AtomicU64,
+    /// Subjects of which nothing is sent any more.
+    erased: Erased,
     lease: membership::Lease,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
@@ -94,7 +101,7 @@ impl std::fmt::Debug for Engine {
 /// The receiving ends of the engine's queues, held by its loops.
 struct Queues {
     inbox: mpsc::Receiver<Inbound>,
-    outcomes: mpsc::Receiver<Settled>,
+    outcomes: mpsc::Receiver<Queued>,
 }
 
 /// What the engine is built from.
@@ -112,33 +119,35 @@ pub struct EngineParts {
     pub tasks: Tasks,
     /// How this process calls itself, for `doctor`.
     pub name: String,
+    /// Records what belongs to a trace.
+    pub tracer: Tracer,
 }
 
 impl Engine {
     /// Joins the nodes of the database, takes up what is pending, and starts the loops.
     pub async fn start(parts: EngineParts) -> Result<Self, DbError> {
-        let EngineParts { db, vault, egress, bus, tasks, name } = parts;
+        let EngineParts { db, vault, egress, bus, tasks, name, tracer } = parts;
         let (inbox, inbox_end) = mpsc::channel(limits::ENGINE_QUEUE_MAX);
         let (outcomes, outcomes_end) = mpsc::channel(4 * limits::SETTLE_BATCH_MAX);
+        let asked = Instant::now();
         let node_id = membership::join(&db, &name).await?;
         let engine = Self(Arc::new(Inner {
             directory: Directory::new(db.clone(), vault, egress.clone()),
-            lease: membership::Lease::new(db.is_shared()),
+            lease: membership::Lease::new(db.is_shared(), asked),
             db,
             egress,
             bus,
             tasks,
             metrics: EngineMetrics::default(),
+            tracer,
             activity: Activity::default(),
             inbox,
             outcomes,
             lanes: Mutex::default(),
-            events: Mutex::default(),
-            deliveries: Mutex::default(),
+            in_hand: Mutex::new(InHand::of(node_id)),
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
-            node: RwLock::new(node_id),
-            incarnation: AtomicU64::new(0),
+            erased: Erased::default(),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -159,7 +168,7 @@ impl Engine {
         });
         let engine = self.clone();
         tasks.supervise("settle", move |pulse| {
-            settle::run(engine.clone(), Arc::clone(&outcomes), pulse)
+            outcomes::run(engine.clone(), Arc::clone(&outcomes), pulse)
         });
         let engine = self.clone();
         tasks.supervise("due", move |pulse| due::run(engine.clone(), pulse));
@@ -175,23 +184,15 @@ impl Engine {
 
     /// The node that this process is at present.
     pub fn node_id(&self) -> NodeId {
-        *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn incarnation(&self) -> u64 {
-        self.0.incarnation.load(Ordering::Acquire)
+        self.in_hand().holder()
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<WebhookSubscriptionId, Arc<Lane>>> {
         self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn events(&self) -> MutexGuard<'_, HashSet<EventId>> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn deliveries(&self) -> MutexGuard<'_, InHand> {
-        self.0.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_hand(&self) -> MutexGuard<'_, InHand> {
+        self.0.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many deliveries are in memory.
@@ -212,6 +213,12 @@ impl Engine {
     /// What is under way in memory.
     pub fn activity(&self) -> &Activity {
         &self.0.activity
+    }
+
+    /// Until when this node leaves an endpoint alone.
+    pub(crate) fn left_alone_until(&self, id: WebhookSubscriptionId) -> Option<Timestamp> {
+        let lane = self.lanes().get(&id).map(Arc::clone)?;
+        lane.now(self.0.db.now()).open_until
     }
 
     /// Puts an item into its endpoint's lane.
@@ -271,14 +278,19 @@ impl Engine {
     /// Into the inbox, or, where memory is full, left to the pointer in the database.
     fn hand_over(&self, event: CommittedEvent) {
         let event_id = event.event_id;
-        if !self.has_room() || !self.events().insert(event_id) {
+        let holder = NodeId::from_uuid(event.holder);
+        if holder != self.node_id() {
+            // It was written as the node that this process was: others take its pointer.
+            return;
+        }
+        if !self.has_room() || !self.in_hand().take_event(holder, event_id) {
             self.0.overflowed.store(true, Ordering::Release);
             return;
         }
         self.0.metrics.accepted();
         let inbound = Inbound { event, _busy: self.0.activity.begin() };
         if self.0.inbox.try_send(inbound).is_err() {
-            self.events().remove(&event_id);
+            self.in_hand().finish_event(holder, event_id);
             self.0.metrics.left();
             self.0.overflowed.store(true, Ordering::Release);
         }

@@ -6,11 +6,13 @@ use std::time::Duration;
 use tidings_bus::{Pulse, Topic};
 use tidings_db::DbError;
 use tidings_events::{CommittedEvent, Visibility};
-use tidings_kernel::{AnyId, EventId, TenantId, Timestamp, Uuid, limits};
+use tidings_kernel::{AnyId, EventId, NodeId, TenantId, Timestamp, Uuid, limits};
+use tidings_trace::{Attribute, SpanKind};
 
 use super::Engine;
 use super::dispatch::plan_pairs;
 use super::item::delivery_id;
+use super::outcomes::beating;
 use super::settle::Settled;
 use crate::store::deliveries;
 use crate::store::pointers::{self, Pointer};
@@ -33,7 +35,8 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
         if !engine.0.lease.holds() {
             engine.0.overflowed.fetch_or(left_behind, Ordering::AcqRel);
         } else if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
-            match run_once(&engine, false).await {
+            pulse.waits_for("the database to give pointers");
+            match beating(&engine, &pulse, run_once(&engine, false)).await {
                 Ok(taken) => {
                     swept = now;
                     tracing::debug!(taken, "pointers were taken up");
@@ -56,6 +59,8 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
 pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, DbError> {
     // Whoever waits for the engine to be idle must not look between a claim and its lane.
     let _busy = engine.0.activity.begin();
+    // Asked before anything is read: whoever is fenced meanwhile settles nothing of it.
+    let holder = engine.node_id();
     let mut after = (TenantId::from_uuid(Uuid::nil()), EventId::from_uuid(Uuid::nil()));
     let mut taken = 0;
     loop {
@@ -70,13 +75,17 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
         let Some(last) = found.last() else { return Ok(taken) };
         after = (last.tenant_id, last.event_id);
         for pointer in found {
-            if is_ours(engine, &pointer, own_too) && engine.events().insert(pointer.event_id) {
+            if is_ours(engine, &pointer, holder, own_too)
+                && engine.in_hand().take_event(holder, pointer.event_id)
+            {
                 engine.0.metrics.accepted();
                 let event_id = pointer.event_id;
-                if let Err(error) = take_up(engine, pointer).await {
-                    engine.events().remove(&event_id);
+                if let Err(error) = take_up(engine, pointer, holder).await {
+                    // One tenant that cannot be read is no reason to leave the others.
+                    tracing::warn!(event = %event_id, %error, "a pointer is left for later");
+                    engine.in_hand().finish_event(holder, event_id);
                     engine.0.metrics.left();
-                    return Err(error);
+                    continue;
                 }
                 taken += 1;
             }
@@ -84,10 +93,12 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
     }
 }
 
-fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
-    let own = pointer.node_id == engine.node_id().uuid();
+fn is_ours(engine: &Engine, pointer: &Pointer, holder: NodeId, own_too: bool) -> bool {
+    let own = pointer.node_id == holder.uuid();
     if own {
-        let grace_over = engine.0.db.now() >= pointer.created_at.after(OWN_GRACE);
+        let now = engine.0.db.now();
+        // Written in the future: the clock was set back since, or another's clock was ahead.
+        let grace_over = now >= pointer.created_at.after(OWN_GRACE) || now < pointer.created_at;
         if !own_too && !grace_over {
             // It may be on its way; look again.
             engine.0.overflowed.store(true, Ordering::Release);
@@ -100,8 +111,9 @@ fn is_ours(engine: &Engine, pointer: &Pointer, own_too: bool) -> bool {
 }
 
 /// Matches again, minus the pairs that have a row already.
-async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
-    let Pointer { tenant_id, event_id, target, name, priority, occurred_at, body, .. } = pointer;
+async fn take_up(engine: &Engine, pointer: Pointer, holder: NodeId) -> Result<(), DbError> {
+    let Pointer { tenant_id, event_id, target, name, priority, occurred_at, seq, body, .. } =
+        pointer;
     let (subject_id, subject_version) = pointer.order;
     let Some(name) = name else {
         engine.0.metrics.left();
@@ -111,7 +123,10 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
     };
     engine.0.directory.refresh(&[tenant_id]).await?;
     let directory = engine.0.directory.get(tenant_id).await?;
-    let mut pairs = directory.matching(&name, (occurred_at, &body), target);
+    // The trace that the event came from went with the memory that held it.
+    let mut span = engine.0.tracer.enter(SpanKind::Internal, None, || "recover".into());
+    span.describe(|| [Attribute::Recovered, Attribute::Event(event_id)]);
+    let mut pairs = directory.matching(&name, (seq, &body), target);
     let ids: Vec<_> = pairs.iter().map(|id| delivery_id(event_id, *id, b"")).collect();
     if !ids.is_empty() {
         let mut session = engine.0.db.read(tenant_id).await?;
@@ -127,9 +142,13 @@ async fn take_up(engine: &Engine, pointer: Pointer) -> Result<(), DbError> {
         subject_id: AnyId { prefix: "", uuid: subject_id },
         subject_version,
         occurred_at,
+        seq,
+        // Where another process's pointer is taken up, that process is of the past.
+        holder: holder.uuid(),
         target,
         body,
         made_at: std::panic::Location::caller(),
+        trace: span.context(),
     };
     plan_pairs(engine, &directory, event, &pairs).await;
     engine.0.bus.wake(Topic::Dispatch);

@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use tidings_bus::{Busy, Pulse, Topic};
 use tidings_db::{Db, DbError, Silent, UnitOfWork, work};
-use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid, limits};
-use tokio::sync::mpsc;
+use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, Uuid, limits};
 
 use super::Engine;
 use super::attempt::Made;
@@ -17,7 +16,7 @@ use crate::plan::{NextStep, Outcome};
 use crate::statistics::{Counted, Tally};
 use crate::store::health::Outcomes;
 use crate::store::settle::{AttemptRow, DeliveryRow, Postponed};
-use crate::store::{nodes, settle as rows, statistics, subscriptions};
+use crate::store::{deliveries, log, nodes, settle as rows, statistics, subscriptions};
 
 /// What there is to write.
 pub(super) enum Settled {
@@ -66,44 +65,10 @@ impl Rows {
     }
 }
 
-impl Engine {
-    pub(super) async fn settle(&self, settled: Settled) {
-        // The settler ends only with the process.
-        drop(self.0.outcomes.send(settled).await);
-    }
-}
-
-/// Writes outcomes, for ever.
-pub(super) async fn run(
-    engine: Engine,
-    outcomes: Arc<tokio::sync::Mutex<mpsc::Receiver<Settled>>>,
-    pulse: Pulse,
-) {
-    let mut outcomes = outcomes.lock().await;
-    let mut received = Vec::with_capacity(limits::SETTLE_BATCH_MAX);
-    loop {
-        pulse.beat();
-        let count = tokio::select! {
-            biased;
-            count = outcomes.recv_many(&mut received, limits::SETTLE_BATCH_MAX) => count,
-            () = tokio::time::sleep(Duration::from_secs(10)) => continue,
-        };
-        if count == 0 {
-            return;
-        }
-        if received.len() < limits::SETTLE_BATCH_MAX / 8 && !engine.is_draining() {
-            tokio::time::sleep(limits::SETTLE_WAIT).await;
-            while received.len() < limits::SETTLE_BATCH_MAX
-                && let Ok(more) = outcomes.try_recv()
-            {
-                received.push(more);
-            }
-        }
-        write(&engine, std::mem::take(&mut received), &pulse).await;
-    }
-}
-
-async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
+/// Writes what was received together.
+pub(super) async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
+    // The one whose rows these are: what this process took up as another node is not among them.
+    let holder = engine.node_id();
     let mut batch = Batch::default();
     for settled in received {
         match settled {
@@ -115,12 +80,12 @@ async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse) {
             }
         }
     }
-    write_batch(engine, batch, pulse).await;
+    write_batch(engine, holder, batch, pulse).await;
 }
 
 /// An outcome that ends a delivery with an event of its own is written by itself; the rest in bulk.
 async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
-    if made.item.incarnation != engine.incarnation() {
+    if made.item.holder != engine.node_id() {
         return;
     }
     if made.was_sent() {
@@ -128,6 +93,7 @@ async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &
         let arrived = made.next == NextStep::Delivered;
         batch.health.add(endpoint, arrived, made.started_at);
     }
+    engine.0.metrics.followed(made.next);
     match made.next {
         NextStep::Delivered | NextStep::Wait { .. } => add(engine, batch, made),
         NextStep::Exhausted | NextStep::Gone => end(engine, batch, made, pulse).await,
@@ -145,7 +111,7 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
         status,
         attempts: item.attempts,
         next_attempt_at: None,
-        node_id: engine.node_id(),
+        node_id: item.holder,
         last_status: None,
         last_error: None,
         reason: None,
@@ -170,10 +136,10 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         NextStep::Wait { until } => Some(until),
         NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
     };
-    let reason = match (*next, last_status) {
-        (NextStep::Gone, Some(_)) => Some("gone"),
-        (NextStep::Gone, None) => Some("not_sending"),
-        _ => None,
+    let reason = match (*next, *outcome) {
+        (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
+        (NextStep::Gone, Outcome::Failed(why)) => Some(why),
+        (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
     };
     let delivery = DeliveryRow {
         attempts: *number,
@@ -188,24 +154,24 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         delivery_id: item.delivery_id,
         attempt: *number,
         started_at: made.started_at,
-        duration: i64::try_from(made.took.as_micros()).unwrap_or(i64::MAX),
+        phases: made.phases,
         status: last_status,
         error: last_error,
-        response_headers: made.response_headers.clone(),
-        response_body: made.response_body.clone(),
-        node_id: engine.node_id(),
+        kept: made.kept.clone(),
+        node_id: item.holder,
     };
     (delivery, attempt)
 }
 
 /// What an attempt adds to the statistics of its subscription.
-fn counted(made: &Made) -> Counted {
+fn counted(made: &Made) -> Counted<'_> {
     let attempted = made.number > made.item.attempts;
     Counted {
         tenant_id: made.item.tenant_id,
         subscription_id: made.item.subscription_id,
+        event_name: &made.item.event.name,
         started_at: made.started_at,
-        took: made.took,
+        took: made.took(),
         outcome: attempted.then_some(made.outcome),
         next: made.next,
     }
@@ -222,7 +188,7 @@ fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
 }
 
 fn parked(engine: &Engine, batch: &mut Batch, item: Item, until: Timestamp) {
-    if item.incarnation != engine.incarnation() {
+    if item.holder != engine.node_id() {
         return;
     }
     batch.next_due = earliest(batch.next_due, Some(until));
@@ -255,16 +221,15 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 
 /// Writes a batch, again and again until the database takes it: outcomes are never dropped while
 /// this node may write them.
-async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
+async fn write_batch(engine: &Engine, holder: NodeId, batch: Batch, pulse: &Pulse) {
     let Batch { deliveries, postponed, attempts, pointers, health, tally, done, busy, next_due } =
         batch;
     let rows = Arc::new(Rows { deliveries, postponed, attempts, pointers, health, tally });
-    let incarnation = engine.incarnation();
     let mut pause = Duration::from_millis(20);
-    while !rows.is_empty() && incarnation == engine.incarnation() {
+    while !rows.is_empty() && holder == engine.node_id() {
         // A database that is away for a while is no reason for the watchdog to end the process.
         pulse.beat();
-        match write_once(engine, &rows).await {
+        match write_once(engine, holder, &rows).await {
             Ok(true) => break,
             // Fenced: another node has taken over what this batch is about.
             Ok(false) => return,
@@ -276,15 +241,12 @@ async fn write_batch(engine: &Engine, batch: Batch, pulse: &Pulse) {
         }
     }
     {
-        let mut events = engine.events();
+        let mut in_hand = engine.in_hand();
         for (_, event_id) in &rows.pointers {
-            events.remove(event_id);
+            in_hand.finish_event(holder, *event_id);
         }
-    }
-    {
-        let mut known = engine.deliveries();
         for id in &done {
-            known.finish(*id);
+            in_hand.finish(holder, *id);
         }
     }
     drop(busy);
@@ -298,11 +260,11 @@ fn system(db: &Db) -> tidings_kernel::Ctx {
 }
 
 /// Writes a batch, unless this node was fenced.
-async fn write_once(engine: &Engine, batch: &Arc<Rows>) -> Result<bool, DbError> {
+async fn write_once(engine: &Engine, holder: NodeId, batch: &Arc<Rows>) -> Result<bool, DbError> {
     let (engine_of_unit, batch) = (engine.clone(), Arc::clone(batch));
     let ctx = system(&engine.0.db);
     let unit = work!([engine_of_unit, batch], |work| async move {
-        if !may_settle(&engine_of_unit, work).await? {
+        if !may_settle(&engine_of_unit, work, holder).await? {
             return Ok(false);
         }
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
@@ -317,10 +279,14 @@ async fn write_once(engine: &Engine, batch: &Arc<Rows>) -> Result<bool, DbError>
     Ok(engine.0.db.write_bookkeeping(&ctx, unit).await?.into_inner())
 }
 
-/// Whether this node has not been fenced, as of this transaction.
-async fn may_settle(engine: &Engine, work: &mut UnitOfWork) -> Result<bool, DbError> {
+/// Whether this node has not been fenced, and is not until this transaction has ended.
+async fn may_settle(
+    engine: &Engine,
+    work: &mut UnitOfWork,
+    holder: NodeId,
+) -> Result<bool, DbError> {
     if engine.0.db.is_shared() {
-        nodes::is_live(work.reader(), engine.node_id()).await
+        nodes::hold(&mut work.silent(Silent::NodeBookkeeping), holder).await
     } else {
         Ok(true)
     }
@@ -330,17 +296,19 @@ async fn may_settle(engine: &Engine, work: &mut UnitOfWork) -> Result<bool, DbEr
 /// as closed: the pointer goes with the batch, after every row that it stood for.
 async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
     let mut pause = Duration::from_millis(20);
-    loop {
+    for _ in 0..limits::END_TRIES_MAX {
         pulse.beat();
         match end_once(engine, &made).await {
-            Ok(()) => {
-                // Added with the batch: two units that add to one hour would conflict here.
-                batch.tally.count(&counted(&made));
-                break;
+            Ok(end) => {
+                if end == End::Written {
+                    // Added with the batch: two units that add to one hour would conflict here.
+                    batch.tally.count(&counted(&made));
+                }
+                close(batch, &made.item);
+                batch.busy.push(Settled::Attempted(made));
+                return;
             }
-            // Ended before, by whoever had it before a crash.
-            Err(DbError::Stale | DbError::Conflict | DbError::Duplicate { .. }) => break,
-            Err(error) if made.item.incarnation == engine.incarnation() => {
+            Err(error) if made.item.holder == engine.node_id() => {
                 tracing::warn!(%error, delivery = %made.item.delivery_id, "an end waits to be written");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
@@ -348,11 +316,21 @@ async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse)
             Err(_) => return,
         }
     }
-    close(batch, &made.item);
-    batch.busy.push(Settled::Attempted(made));
+    // The outcomes of everybody else wait behind this one. It is made again, later.
+    let later = engine.0.db.now().after(limits::LEFT_FOR);
+    parked(engine, batch, made.item, later);
 }
 
-async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
+/// What became of writing an end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// It was written.
+    Written,
+    /// It had ended before, by whoever had it before a crash; or this node may not write any more.
+    Before,
+}
+
+async fn end_once(engine: &Engine, made: &Made) -> Result<End, DbError> {
     let (row, attempt) = rows_of(engine, made);
     let gone = made.next == NextStep::Gone && row.reason == Some("gone");
     // The end of what the engine says of itself is not told again: that would never end.
@@ -361,14 +339,20 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
     let engine_of_unit = engine.clone();
     let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
     let unit = work!([engine_of_unit, row, attempt], |work| async move {
-        if !may_settle(&engine_of_unit, work).await? {
-            return Ok(());
+        if !may_settle(&engine_of_unit, work, row.node_id).await? {
+            return Ok(End::Before);
+        }
+        let known = deliveries::find(work.reader(), row.tenant_id, row.id).await?;
+        if known.is_some_and(|known| known.status.is_terminal()) {
+            return Ok(End::Before);
         }
         if gone {
             disable(work, &row).await?;
         }
         if told {
-            work.apply(Ended::new(row, attempt).exhaust()).await?;
+            // A repetition by hand has had an event of its own.
+            let version = log::last_version(work.reader(), row.tenant_id, row.id.uuid()).await?;
+            work.apply(Ended::new(row, attempt, version).exhaust()).await?;
         } else {
             let mut writer = work.silent(Silent::DeliveryBookkeeping);
             rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
@@ -376,9 +360,9 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<(), DbError> {
                 rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
             }
         }
-        Ok::<(), DbError>(())
+        Ok::<End, DbError>(End::Written)
     });
-    engine.0.db.write_bulk(&ctx, unit).await.map(|_| ())
+    Ok(engine.0.db.write_bulk(&ctx, unit).await?.into_inner())
 }
 
 /// 410: the endpoint is no more, so nothing is sent to it until somebody switches it on again.

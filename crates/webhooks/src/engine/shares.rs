@@ -11,6 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tidings_kernel::TenantId;
 use tokio::sync::oneshot;
 
+use super::standing_now::SlotsNow;
+
 /// A tenant's attempts under way are at most this many times the free slots.
 const TIMES_FREE: usize = 3;
 /// Slow endpoints have at most this part of all slots.
@@ -74,6 +76,17 @@ impl Shares {
             turn: 0,
         };
         Arc::new(Self { total, state: Mutex::new(state) })
+    }
+
+    /// The slots as they are now.
+    pub(crate) fn now(&self) -> SlotsNow {
+        let state = self.state();
+        SlotsNow {
+            free: state.free,
+            quick: self.total - state.free - state.slow,
+            slow: state.slow,
+            waiting: state.waiting.values().map(|waiting| waiting.queue.len()).sum(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

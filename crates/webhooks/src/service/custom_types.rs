@@ -6,9 +6,9 @@ use std::borrow::Cow;
 use serde_json::Value;
 use tidings_db::UnitOfWork;
 use tidings_events::CustomName;
-use tidings_kernel::{FieldError, Page, PageParams, Problem, TenantId, Timestamp, limits};
+use tidings_kernel::{FieldError, Page, PageParams, Problem, TenantId, Timestamp, limits, text};
 
-use crate::commands::{CompareSchemas, RegisterEventType, UpdateEventType};
+use crate::commands::{CompareSchemas, DESCRIPTION_CHARS_MAX, RegisterEventType, UpdateEventType};
 use crate::error::WebhookError;
 use crate::event_type::{CustomType, TypeVersion};
 use crate::evolution::{SchemaChange, breaking, changes};
@@ -16,8 +16,6 @@ use crate::service::Webhooks;
 use crate::service::schemas::{compile, faults, sample_of};
 use crate::store::{event_types, type_versions};
 
-/// The longest description, in characters.
-const DESCRIPTION_CHARS_MAX: usize = 500;
 /// Breaking differences that are told of one change.
 const BREAKING_TOLD_MAX: usize = 20;
 
@@ -256,10 +254,10 @@ fn kept_or_made(current: &CustomType, schema: &Value) -> Result<Value, Problem> 
 }
 
 fn check_description(description: &str) -> Result<(), Problem> {
-    if description.chars().count() > DESCRIPTION_CHARS_MAX {
-        return Err(Problem::invalid_field("/description", "too_long", "at most 500 characters"));
+    match text::lines("/description", description, DESCRIPTION_CHARS_MAX) {
+        Some(fault) => Err(Problem::invalid(vec![fault])),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// An example that fits its schema.

@@ -5,7 +5,7 @@ use tidings_db::{DbError, UnitOfWork};
 use tidings_events::WebhookEvent;
 use tidings_events::webhooks::WebhookDeliveryRetried;
 use tidings_kernel::{
-    AnyId, Change, DeliveryId, Entity, NodeId, Page, PageParams, TenantId, Timestamp, Version,
+    AnyId, Change, DeliveryId, Entity, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -13,9 +13,11 @@ use crate::engine::{Directory, MANUAL, delivery_id};
 use crate::error::WebhookError;
 use crate::service::Webhooks;
 use crate::store::deliveries;
-pub(crate) use crate::store::deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+pub(crate) use crate::store::deliveries::{AttemptRecord, Delivery};
+pub(crate) use crate::store::delivery_list::DeliveryFilter;
 use crate::store::settle::DeliveryRow;
-use crate::store::{log, nodes, pointers, settle, subscriptions};
+use crate::store::{delivery_list, log, nodes, pointers, settle, stuck, subscriptions};
+use crate::stuck::StuckEndpoint;
 
 /// Pointers that a list of deliveries looks at, to show what is not dispatched yet.
 const POINTERS_SHOWN: i64 = 200;
@@ -31,8 +33,27 @@ pub struct Backlog {
     pub waiting: i64,
     /// When the first of them is due.
     pub next_due: Option<Timestamp>,
-    /// The nodes: name, start, until when each said that it lives, whether it is fenced.
-    pub nodes: Vec<(String, Timestamp, Timestamp, bool)>,
+    /// Deliveries that are due.
+    pub due: i64,
+    /// Since when the first of them is.
+    pub due_since: Option<Timestamp>,
+    /// The nodes.
+    pub nodes: Vec<NodeSeen>,
+}
+
+/// A node, as the database knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeSeen {
+    /// Its id.
+    pub id: NodeId,
+    /// How it calls itself.
+    pub name: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// Until when it has said that it lives.
+    pub alive_until: Timestamp,
+    /// Whether it was fenced, or has left.
+    pub is_fenced: bool,
 }
 
 impl Webhooks {
@@ -46,21 +67,27 @@ impl Webhooks {
     ) -> Result<Page<Delivery>, WebhookError> {
         let mut rows = {
             let mut session = self.db.read(tenant_id).await?;
-            deliveries::list(session.reader(), tenant_id, filter, page).await?
+            delivery_list::list(session.reader(), tenant_id, filter, page).await?
         };
-        if page.after.is_none() {
+        // What kind an object is stands in the log, which nobody reads for a moment's state.
+        if page.after.is_none() && filter.subject_kind.is_none() {
             let mut pending = self.undispatched(tenant_id).await?;
-            pending.retain(|delivery| {
-                fits(filter, delivery) && rows.data.iter().all(|row| row.id != delivery.id)
+            pending.retain(|(delivery, subject_id)| {
+                filter.fits_pending(delivery, *subject_id)
+                    && rows.data.iter().all(|row| row.id != delivery.id)
             });
-            pending.append(&mut rows.data);
-            rows.data = pending;
+            let before = pending.into_iter().map(|(delivery, _)| delivery);
+            rows.data = before.chain(std::mem::take(&mut rows.data)).collect();
         }
         Ok(rows)
     }
 
-    /// Pairs of events that are not dispatched yet, as the deliveries that they will be.
-    async fn undispatched(&self, tenant_id: TenantId) -> Result<Vec<Delivery>, WebhookError> {
+    /// Pairs of events that are not dispatched yet, as the deliveries that they will be, each with
+    /// the event's object.
+    async fn undispatched(
+        &self,
+        tenant_id: TenantId,
+    ) -> Result<Vec<(Delivery, Uuid)>, WebhookError> {
         let waiting = {
             let mut session = self.db.read(tenant_id).await?;
             pointers::of_tenant(session.reader(), tenant_id, POINTERS_SHOWN).await?
@@ -70,12 +97,12 @@ impl Webhooks {
         }
         let directory = Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
         let directory = directory.get(tenant_id).await?;
-        let mut pending: Vec<Delivery> = Vec::new();
+        let mut pending: Vec<(Delivery, Uuid)> = Vec::new();
         for pointer in waiting {
-            let at = pointer.occurred_at;
+            let (at, seq) = (pointer.occurred_at, pointer.seq);
             let Some(name) = pointer.name else { continue };
-            for subscription_id in directory.matching(&name, (at, &pointer.body), pointer.target) {
-                pending.push(Delivery {
+            for subscription_id in directory.matching(&name, (seq, &pointer.body), pointer.target) {
+                let delivery = Delivery {
                     id: delivery_id(pointer.event_id, subscription_id, b""),
                     event_id: pointer.event_id,
                     subscription_id,
@@ -89,14 +116,16 @@ impl Webhooks {
                     reason: None,
                     created_at: at,
                     updated_at: at,
-                });
+                    replay_id: None,
+                };
+                pending.push((delivery, pointer.order.0));
             }
         }
-        let ids: Vec<DeliveryId> = pending.iter().map(|delivery| delivery.id).collect();
+        let ids: Vec<DeliveryId> = pending.iter().map(|(delivery, _)| delivery.id).collect();
         let mut session = self.db.read(tenant_id).await?;
         let existing = deliveries::existing(session.reader(), tenant_id, &ids).await?;
-        pending.retain(|delivery| !existing.contains(&delivery.id));
-        pending.sort_by_key(|delivery| std::cmp::Reverse(delivery.id));
+        pending.retain(|(delivery, _)| !existing.contains(&delivery.id));
+        pending.sort_by_key(|(delivery, _)| std::cmp::Reverse(delivery.id));
         Ok(pending)
     }
 
@@ -116,6 +145,7 @@ impl Webhooks {
                 .undispatched(tenant_id)
                 .await?
                 .into_iter()
+                .map(|(delivery, _)| delivery)
                 .find(|delivery| delivery.id == id)
                 .ok_or(WebhookError::NotFound),
         }
@@ -168,6 +198,7 @@ impl Webhooks {
             reason: None,
             created_at: now,
             updated_at: now,
+            replay_id: None,
             ..delivery.clone()
         };
         let node_id = work.node_id();
@@ -186,20 +217,36 @@ impl Webhooks {
         let mut session = self.db.read_across_tenants().await?;
         let (count, oldest_pointer) = pointers::count(session.reader()).await?;
         let (waiting, next_due) = deliveries::count_waiting(session.reader()).await?;
+        let (due, due_since) = deliveries::count_due(session.reader(), self.db.now()).await?;
         let nodes = nodes::list(session.reader()).await?;
         let nodes = nodes
             .into_iter()
-            .map(|(_, name, started, until, fenced)| (name, started, until, fenced))
+            .map(|(id, name, started_at, alive_until, is_fenced)| NodeSeen {
+                id,
+                name,
+                started_at,
+                alive_until,
+                is_fenced,
+            })
             .collect();
-        Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, nodes })
+        Ok(Backlog { pointers: count, oldest_pointer, waiting, next_due, due, due_since, nodes })
     }
-}
 
-fn fits(filter: &DeliveryFilter, delivery: &Delivery) -> bool {
-    filter.subscription_id.is_none_or(|id| id == delivery.subscription_id)
-        && filter.event_id.is_none_or(|id| id == delivery.event_id)
-        && filter.status.is_none_or(|status| status == delivery.status)
-        && filter.event_type.as_ref().is_none_or(|name| *name == delivery.event_name)
+    /// The endpoints with deliveries of events from before an instant, those that wait longest
+    /// first. `own` is a node that surely lives: the one that is asked.
+    pub async fn stuck(
+        &self,
+        before: Timestamp,
+        own: Option<NodeId>,
+    ) -> Result<Vec<StuckEndpoint>, DbError> {
+        // Where only one process can open the database, it says nowhere that it lives.
+        let alive_from = match self.db.is_shared() {
+            true => self.db.lease_now().await?,
+            false => Timestamp::from_micros(0),
+        };
+        let mut session = self.db.read_across_tenants().await?;
+        stuck::endpoints(session.reader(), before, self.db.now(), (alive_from, own)).await
+    }
 }
 
 /// A repetition that somebody asked for.

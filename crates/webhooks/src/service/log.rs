@@ -4,20 +4,21 @@ use tidings_kernel::{EventId, Page, PageParams, TenantId};
 
 use crate::error::WebhookError;
 use crate::service::Webhooks;
-use crate::store::deliveries::{Delivery, DeliveryFilter};
+use crate::store::deliveries::Delivery;
+use crate::store::delivery_list::DeliveryFilter;
 use crate::store::log;
-pub(crate) use crate::store::log::LogEntry;
+pub(crate) use crate::store::log::{LogEntry, LogFilter};
 
 impl Webhooks {
     /// The tenant's events after a position, in order.
     pub async fn list_log(
         &self,
         tenant_id: TenantId,
-        name: Option<&str>,
+        filter: &LogFilter,
         page: PageParams,
     ) -> Result<Page<LogEntry>, WebhookError> {
         let mut session = self.db.read(tenant_id).await?;
-        Ok(log::after(session.reader(), tenant_id, name, page).await?)
+        Ok(log::after(session.reader(), tenant_id, filter, page).await?)
     }
 
     /// One event with its deliveries.

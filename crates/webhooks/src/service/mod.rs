@@ -3,14 +3,24 @@
 mod asyncapi;
 mod custom_types;
 mod deliveries;
+mod erase;
+mod erasures;
 mod event_types;
+mod explain;
 mod handshake;
 mod log;
 mod options;
 mod payload_filters;
+mod plan_replay;
+mod preview;
 mod publish;
+mod replays;
+mod retention;
 mod schemas;
+mod search;
+mod select_events;
 mod statistics;
+mod streams;
 mod subscriptions;
 mod test_subscription;
 mod upkeep;
@@ -22,15 +32,26 @@ use tidings_db::Db;
 use tidings_egress::Egress;
 use tidings_vault::Vault;
 
+use crate::engine::Engine;
+
 pub(crate) use custom_types::SchemaDiff;
-pub use deliveries::Backlog;
 pub(crate) use deliveries::{AttemptRecord, Delivery, DeliveryFilter};
+pub use deliveries::{Backlog, NodeSeen};
+pub(crate) use erase::EraseBatch;
+pub(crate) use erasures::{Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
-pub(crate) use log::LogEntry;
+pub(crate) use explain::Explanation;
+pub(crate) use log::{LogEntry, LogFilter};
+pub(crate) use plan_replay::Look;
+pub(crate) use preview::{Difference, Previewed};
 pub(crate) use publish::Published;
+pub(crate) use replays::{Asked, Estimate, ReplayState};
+pub(crate) use retention::{Class, overdue, purge_batch};
 use schemas::Schemas;
-pub(crate) use schemas::sample_of;
-pub(crate) use statistics::{Statistics, expired_statistics, purge_statistics};
+pub(crate) use schemas::{faults_under, sample_of};
+pub(crate) use search::{Search, Searched};
+pub(crate) use statistics::{Point, Statistics, expired_statistics, purge_statistics};
+use streams::Streams;
 pub(crate) use upkeep::{
     count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
 };
@@ -43,6 +64,9 @@ pub struct Webhooks {
     pub(crate) egress: Egress,
     pub(crate) bus: Bus,
     schemas: Arc<Schemas>,
+    pub(crate) streams: Streams,
+    /// The engine of this process, which knows what it leaves alone at present.
+    pub(crate) engine: Option<Engine>,
     /// The name under which endpoints are asked for their consent.
     origin: Option<Arc<str>>,
 }
@@ -50,7 +74,22 @@ pub struct Webhooks {
 impl Webhooks {
     /// The service over a database.
     pub fn new(db: Db, vault: Arc<Vault>, egress: Egress, bus: Bus) -> Self {
-        Self { db, vault, egress, bus, schemas: Arc::default(), origin: None }
+        Self {
+            db,
+            vault,
+            egress,
+            bus,
+            schemas: Arc::default(),
+            streams: Streams::default(),
+            engine: None,
+            origin: None,
+        }
+    }
+
+    /// With the engine of this process, so that it can be asked what it does.
+    #[must_use]
+    pub fn with_engine(self, engine: &Engine) -> Self {
+        Self { engine: Some(engine.clone()), ..self }
     }
 
     /// With a name under which endpoints are asked for their consent.

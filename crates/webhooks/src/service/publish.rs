@@ -9,6 +9,7 @@ use tidings_events::CustomName;
 use tidings_kernel::{EventId, FieldError, Metadata, Problem, ProblemKind, TenantId, limits};
 use tidings_vault::sha256;
 
+use crate::ambiguity;
 use crate::commands::{PublishEvent, metadata};
 use crate::error::WebhookError;
 use crate::event_type::{CustomType, Publication};
@@ -89,12 +90,20 @@ impl Webhooks {
             let most = limits::EVENT_DATA_BYTES_MAX;
             let message = format!("at most {most} bytes; send a link instead of the content");
             errors.push(FieldError::new(format!("{pointer}/event_data"), "too_long", message));
+        } else if let Some(fault) =
+            ambiguity::find(event.event_data.get(), &format!("{pointer}/event_data"))
+        {
+            errors.push(fault);
         } else if *schema != serde_json::Value::Bool(true) {
-            let value: serde_json::Value =
-                serde_json::from_str(event.event_data.get()).unwrap_or_default();
+            let pointer = format!("{pointer}/event_data");
             let key = (custom.tenant_id, custom.name.clone(), schema_version);
             let validator = self.schemas.get(key, &schema)?;
-            errors.extend(faults(&validator, &value, &format!("{pointer}/event_data")));
+            if let Ok(value) = serde_json::from_str(event.event_data.get()) {
+                errors.extend(faults(&validator, &value, &pointer));
+            } else {
+                let message = "a number is too large to be compared with the type's schema";
+                errors.push(FieldError::new(pointer, "invalid", message));
+            }
         }
         if let Some(client_id) = &event.event_id
             && !is_client_id(client_id)

@@ -5,10 +5,12 @@ use std::time::Duration;
 use tidings_db::{Db, DbError, UnitOfWork};
 use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
+use crate::chart::Wanted;
 use crate::error::WebhookError;
 use crate::health::Health;
 use crate::service::Webhooks;
 use crate::statistics::Hour;
+pub(crate) use crate::store::statistics::Point;
 use crate::store::{health, statistics};
 
 /// What came of a subscription's attempts since an instant.
@@ -34,6 +36,25 @@ impl Webhooks {
         let sum = statistics::of_subscription(session.reader(), (tenant_id, id), since).await?;
         let health = health::find(session.reader(), tenant_id, id).await?;
         Ok(Statistics { since, sum, health })
+    }
+}
+
+/// Points of one chart at most.
+const POINTS_MAX: i64 = 10_000;
+
+impl Webhooks {
+    /// The points of a chart over the tenant's attempts, in order of time. None where there are more
+    /// than one chart may have.
+    pub(crate) async fn get_series(
+        &self,
+        tenant_id: TenantId,
+        wanted: &Wanted,
+    ) -> Result<Option<Vec<Point>>, WebhookError> {
+        let mut session = self.db.read(tenant_id).await?;
+        let points =
+            statistics::series(session.reader(), tenant_id, wanted, POINTS_MAX + 1).await?;
+        let fits = i64::try_from(points.len()).is_ok_and(|count| count <= POINTS_MAX);
+        Ok(fits.then_some(points))
     }
 }
 

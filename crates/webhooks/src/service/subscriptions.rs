@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use tidings_db::UnitOfWork;
+use tidings_db::{Reader, UnitOfWork};
 use tidings_kernel::{
-    FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Version, WebhookSubscriptionId,
-    limits,
+    FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Timestamp, Version,
+    WebhookSubscriptionId, limits,
 };
 
 use crate::commands::{
@@ -35,7 +35,7 @@ impl Webhooks {
         let tenant_id = work.ctx().tenant_id;
         let mut errors = Vec::new();
         let (retry_policy, ordering) = input.check(work.now(), &mut errors);
-        let events = self.filters(work, &input.events, &mut errors).await?;
+        let events = read_filters(work.reader(), tenant_id, &input.events, &mut errors).await?;
         self.url(&input.url, &mut errors);
         refuse(errors)?;
         if subscriptions::count(work.reader(), tenant_id).await? >= limits::SUBSCRIPTIONS_MAX {
@@ -86,7 +86,10 @@ impl Webhooks {
         let mut errors = Vec::new();
         let words = input.check((&current, work.now()), &mut errors);
         let events = match &input.events {
-            Some(events) => self.filters(work, events, &mut errors).await?,
+            Some(events) => {
+                let tenant_id = work.ctx().tenant_id;
+                read_filters(work.reader(), tenant_id, events, &mut errors).await?
+            }
             None => current.events.clone(),
         };
         if let Some(url) = &input.url {
@@ -94,7 +97,7 @@ impl Webhooks {
         }
         refuse(errors)?;
         let now = work.now();
-        let mut next = self.merge(&current, input, (events, words));
+        let mut next = self.merge((&current, now), input, (events, words));
         self.fit_key_pair(&mut next);
         heed(&mut next, asked, now);
         match current.update(next, now) {
@@ -105,7 +108,7 @@ impl Webhooks {
 
     fn merge(
         &self,
-        current: &Subscription,
+        (current, now): (&Subscription, Timestamp),
         input: UpdateSubscription,
         (events, (retry_policy, ordering)): (
             Vec<String>,
@@ -113,7 +116,7 @@ impl Webhooks {
         ),
     ) -> Subscription {
         let mut next = current.clone();
-        change_options(&mut next.options, current, &input);
+        change_options(&mut next.options, (current, now), &input);
         next.events = events;
         next.url = input.url.unwrap_or(next.url);
         next.description = input.description.over(next.description);
@@ -197,23 +200,6 @@ impl Webhooks {
         Ok(subscriptions::list(session.reader(), tenant_id, page).await?)
     }
 
-    async fn filters(
-        &self,
-        work: &mut UnitOfWork,
-        events: &[String],
-        errors: &mut Vec<FieldError>,
-    ) -> Result<Vec<String>, WebhookError> {
-        let tenant_id = work.ctx().tenant_id;
-        let registered = event_types::names(work.reader(), tenant_id).await?;
-        match Filters::parse(events, &registered) {
-            Ok(filters) => Ok(filters.given().iter().map(ToString::to_string).collect()),
-            Err(faults) => {
-                errors.extend(faults);
-                Ok(Vec::new())
-            }
-        }
-    }
-
     fn url(&self, url: &str, errors: &mut Vec<FieldError>) {
         if let Err(refused) = self.egress.vet(url) {
             errors.push(FieldError::new("/url", refused.code(), refused.to_string()));
@@ -221,8 +207,25 @@ impl Webhooks {
     }
 }
 
+/// The filters as they are stored; what is wrong with them is a fault.
+pub(super) async fn read_filters(
+    reader: Reader<'_>,
+    tenant_id: TenantId,
+    events: &[String],
+    errors: &mut Vec<FieldError>,
+) -> Result<Vec<String>, WebhookError> {
+    let registered = event_types::names(reader, tenant_id).await?;
+    match Filters::parse(events, &registered) {
+        Ok(filters) => Ok(filters.given().iter().map(ToString::to_string).collect()),
+        Err(faults) => {
+            errors.extend(faults);
+            Ok(Vec::new())
+        }
+    }
+}
+
 /// All faults at once; where each is of one kind that has its own problem, as that problem.
-fn refuse(errors: Vec<FieldError>) -> Result<(), WebhookError> {
+pub(super) fn refuse(errors: Vec<FieldError>) -> Result<(), WebhookError> {
     let kind = if errors.iter().all(|error| error.code == "unknown_event_type") {
         Some(ProblemKind::UnknownEventType)
     } else if errors.iter().all(|error| error.pointer == "/url") {

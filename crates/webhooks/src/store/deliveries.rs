@@ -4,8 +4,8 @@ use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::Priority;
 use tidings_kernel::{
-    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
-    WebhookSubscriptionId,
+    Cursor, DeliveryId, EventId, NodeId, Page, PageParams, ReplayId, TenantId, Timestamp, Uuid,
+    Version, WebhookSubscriptionId,
 };
 
 use crate::delivery::DeliveryStatus;
@@ -13,29 +13,23 @@ use crate::engine::Order;
 
 tidings_db::statements! {
     query GET = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
+        next_attempt_at, last_status, last_error, reason, created_at, updated_at, replay_id \
+        FROM deliveries \
         WHERE tenant_id = $1 AND id = $2";
-    query LIST = "SELECT id, event_id, subscription_id, origin, event_name, status, attempts, \
-        next_attempt_at, last_status, last_error, reason, created_at, updated_at FROM deliveries \
-        WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) AND (ABSENT_TEXT($3) OR status = $3) \
-        AND (ABSENT_TEXT($4) OR event_name = $4) AND (ABSENT_UUID($5) OR event_id = $5) \
-        ORDER BY id DESC LIMIT $6";
-    query LIST_OF_SUBSCRIPTION = "SELECT id, event_id, subscription_id, origin, event_name, \
-        status, attempts, next_attempt_at, last_status, last_error, reason, created_at, \
-        updated_at FROM deliveries WHERE tenant_id = $1 AND subscription_id = $2 \
-        AND (ABSENT_UUID($3) OR id < $3) AND (ABSENT_TEXT($4) OR status = $4) \
-        AND (ABSENT_TEXT($5) OR event_name = $5) ORDER BY id DESC LIMIT $6";
     query EXISTING = "SELECT id FROM deliveries WHERE tenant_id = $1 AND id IN_UUIDS($2)";
+    query STATUS = "SELECT status FROM deliveries WHERE tenant_id = $1 AND id = $2";
     query ATTEMPTS = "SELECT attempt, started_at, duration, status, error, response_headers, \
-        response_body FROM delivery_attempts WHERE tenant_id = $1 AND delivery_id = $2 \
-        AND attempt > $3 ORDER BY attempt LIMIT $4";
+        response_body, dns_micros, connect_micros, tls_micros, first_byte_micros, body_micros, \
+        reused, request_headers, response_truncated FROM delivery_attempts \
+        WHERE tenant_id = $1 AND delivery_id = $2 AND attempt > $3 ORDER BY attempt LIMIT $4";
     /// What is due; of an object whose events wait for each other only the first, and that only
     /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
-        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body \
+        d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body, \
+        d.replay_id \
         FROM deliveries d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
-        JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
+        LEFT JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE d.next_attempt_at <= $1 AND (d.node_id = $2 OR $3) \
         AND (d.order_key IS NULL OR (NOT EXISTS (SELECT 1 FROM deliveries b \
             WHERE b.tenant_id = d.tenant_id AND b.subscription_id = d.subscription_id \
@@ -50,6 +44,8 @@ tidings_db::statements! {
         WHERE next_attempt_at > $1";
     across query COUNT_WAITING = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
         WHERE next_attempt_at IS NOT NULL";
+    across query COUNT_DUE = "SELECT COUNT(*), MIN(next_attempt_at) FROM deliveries \
+        WHERE next_attempt_at <= $1";
 }
 
 /// A delivery.
@@ -61,7 +57,7 @@ pub struct Delivery {
     pub event_id: EventId,
     /// The subscription.
     pub subscription_id: WebhookSubscriptionId,
-    /// `event` or `manual`.
+    /// `event`, `manual` or `replay`.
     pub origin: String,
     /// The event's type.
     pub event_name: String,
@@ -81,6 +77,8 @@ pub struct Delivery {
     pub created_at: Timestamp,
     /// When it last changed.
     pub updated_at: Timestamp,
+    /// The replay that it belongs to.
+    pub replay_id: Option<ReplayId>,
 }
 
 impl FromRow for Delivery {
@@ -99,6 +97,7 @@ impl FromRow for Delivery {
             reason: row.take()?,
             created_at: row.take()?,
             updated_at: row.take()?,
+            replay_id: row.take()?,
         })
     }
 }
@@ -120,6 +119,14 @@ pub struct AttemptRecord {
     pub response_headers: Option<String>,
     /// The beginning of the answer's body.
     pub response_body: Option<Bytes>,
+    /// Microseconds of name resolution, connect, TLS, the wait for the answer, and its body.
+    pub phases: [Option<i64>; 5],
+    /// Whether it went over a connection that had served before.
+    pub reused: Option<bool>,
+    /// Headers of a request that was in vain, as JSON.
+    pub request_headers: Option<String>,
+    /// Whether the answer's body was longer than what is kept of it.
+    pub response_truncated: Option<bool>,
 }
 
 impl FromRow for AttemptRecord {
@@ -132,6 +139,10 @@ impl FromRow for AttemptRecord {
             error: row.take()?,
             response_headers: row.take()?,
             response_body: row.take()?,
+            phases: [row.take()?, row.take()?, row.take()?, row.take()?, row.take()?],
+            reused: row.take()?,
+            request_headers: row.take()?,
+            response_truncated: row.take()?,
         })
     }
 }
@@ -149,7 +160,9 @@ pub(crate) struct DueDelivery {
     pub(crate) created_at: Timestamp,
     pub(crate) order: Option<Order>,
     pub(crate) priority: Priority,
-    pub(crate) body: Bytes,
+    /// None where it was erased.
+    pub(crate) body: Option<Bytes>,
+    pub(crate) replay_id: Option<ReplayId>,
 }
 
 impl FromRow for DueDelivery {
@@ -169,21 +182,9 @@ impl FromRow for DueDelivery {
             },
             priority: row.word(Priority::find)?,
             body: row.take()?,
+            replay_id: row.take()?,
         })
     }
-}
-
-/// What a list of deliveries is narrowed to.
-#[derive(Debug, Clone, Default)]
-pub struct DeliveryFilter {
-    /// Of one subscription.
-    pub subscription_id: Option<WebhookSubscriptionId>,
-    /// Of one event.
-    pub event_id: Option<EventId>,
-    /// In one state.
-    pub status: Option<DeliveryStatus>,
-    /// Of one type.
-    pub event_type: Option<String>,
 }
 
 /// The tenant's delivery with this id.
@@ -195,25 +196,14 @@ pub(crate) async fn find(
     reader.row(&GET, args![tenant_id, id]).await
 }
 
-/// The tenant's deliveries, the newest first.
-pub(crate) async fn list(
+/// How far the tenant's delivery with this id has come.
+pub(crate) async fn status(
     mut reader: Reader<'_>,
     tenant_id: TenantId,
-    filter: &DeliveryFilter,
-    page: PageParams,
-) -> Result<Page<Delivery>, DbError> {
-    let after = page.after.map(|cursor| cursor.id);
-    let status = filter.status.map(DeliveryStatus::as_str);
-    let name = filter.event_type.as_deref();
-    let limit = page.limit + 1;
-    let rows: Vec<Delivery> = if let Some(id) = filter.subscription_id {
-        let args = args![tenant_id, id, after, status, name, limit];
-        reader.rows(&LIST_OF_SUBSCRIPTION, args).await?
-    } else {
-        let args = args![tenant_id, after, status, name, filter.event_id, limit];
-        reader.rows(&LIST, args).await?
-    };
-    Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: 0, id: row.id.uuid() }))
+    id: DeliveryId,
+) -> Result<Option<DeliveryStatus>, DbError> {
+    let row: Option<(String,)> = reader.row(&STATUS, args![tenant_id, id]).await?;
+    Ok(row.and_then(|(status,)| DeliveryStatus::find(&status)))
 }
 
 /// Which of these deliveries exist.
@@ -266,5 +256,14 @@ pub(crate) async fn count_waiting(
     mut reader: Reader<'_>,
 ) -> Result<(i64, Option<Timestamp>), DbError> {
     let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_WAITING, &[]).await?;
+    row.ok_or(DbError::Decode { column: 0 })
+}
+
+/// How many deliveries are due, and since when the first is.
+pub(crate) async fn count_due(
+    mut reader: Reader<'_>,
+    now: Timestamp,
+) -> Result<(i64, Option<Timestamp>), DbError> {
+    let row: Option<(i64, Option<Timestamp>)> = reader.row(&COUNT_DUE, args![now]).await?;
     row.ok_or(DbError::Decode { column: 0 })
 }

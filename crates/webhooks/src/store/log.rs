@@ -2,22 +2,59 @@
 
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, args};
-use tidings_kernel::{Cursor, EventId, Page, PageParams, TenantId, Timestamp, Uuid};
+use tidings_kernel::{
+    AnyId, Cursor, EventId, Page, PageParams, TenantId, Timestamp, Uuid, Version,
+};
+
+use crate::log_filter::{ROWS_LOOKED_AT_MAX, Span, TypeRange};
 
 tidings_db::statements! {
     query AFTER = "SELECT q.position, e.id, e.name, e.visibility, e.priority, e.occurred_at, \
         e.subject_kind, e.subject_version, p.body FROM event_positions q \
         JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
-        WHERE q.tenant_id = $1 AND q.position > $2 AND (ABSENT_TEXT($3) OR e.name = $3) \
-        ORDER BY q.position LIMIT $4";
+        WHERE q.tenant_id = $1 AND q.position > $2 AND q.position <= $3 \
+        AND e.name >= $4 AND e.name <= $5 AND e.occurred_at >= $6 AND e.occurred_at <= $7 \
+        AND (ABSENT_TEXT($8) OR e.subject_kind = $8) ORDER BY q.position LIMIT $9";
+    /// An object's events have their versions and their positions in the same order.
+    query OF_SUBJECT_AFTER = "SELECT q.position, e.id, e.name, e.visibility, e.priority, \
+        e.occurred_at, e.subject_kind, e.subject_version, p.body FROM events e \
+        JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
+        LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
+        WHERE e.tenant_id = $1 AND q.position > $2 AND q.position <= $3 \
+        AND e.name >= $4 AND e.name <= $5 AND e.occurred_at >= $6 AND e.occurred_at <= $7 \
+        AND (ABSENT_TEXT($8) OR e.subject_kind = $8) AND e.subject_id = $10 \
+        ORDER BY e.subject_version LIMIT $9";
+    query BEFORE = "SELECT q.position, e.id, e.name, e.visibility, e.priority, e.occurred_at, \
+        e.subject_kind, e.subject_version, p.body FROM event_positions q \
+        JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
+        LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
+        WHERE q.tenant_id = $1 AND q.position < $2 ORDER BY q.position DESC LIMIT $3";
+    query LAST_POSITION = "SELECT last FROM position_counters WHERE tenant_id = $1";
+    query LAST_BEFORE = "SELECT q.position FROM events e \
+        JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
+        WHERE e.tenant_id = $1 AND e.id < $2 ORDER BY e.id DESC LIMIT 1";
+    query FIRST_BEHIND = "SELECT q.position FROM events e \
+        JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
+        WHERE e.tenant_id = $1 AND e.id > $2 ORDER BY e.id LIMIT 1";
     query GET = "SELECT COALESCE(q.position, 0), e.id, e.name, e.visibility, e.priority, \
         e.occurred_at, e.subject_kind, e.subject_version, p.body FROM events e \
         LEFT JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
         LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
         WHERE e.tenant_id = $1 AND e.id = $2";
+    query LAST_VERSION = "SELECT COALESCE(MAX(subject_version), 0) FROM events \
+        WHERE tenant_id = $1 AND subject_id = $2";
     query PAYLOAD_EXISTS = "SELECT COUNT(*) FROM event_payloads \
         WHERE tenant_id = $1 AND event_id = $2";
+}
+
+/// The version of an object's last event; 0 where it has had none.
+pub(crate) async fn last_version(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    subject_id: Uuid,
+) -> Result<Version, DbError> {
+    reader.scalar(&LAST_VERSION, args![tenant_id, subject_id]).await
 }
 
 /// An event of the log.
@@ -59,17 +96,85 @@ impl FromRow for LogEntry {
     }
 }
 
-/// The events after a position, in order.
+/// What the log is narrowed to.
+#[derive(Debug, Clone, Default)]
+pub struct LogFilter {
+    /// Events of these types.
+    pub(crate) types: TypeRange,
+    /// Of one object.
+    pub(crate) subject_id: Option<AnyId>,
+    /// Of this kind of object.
+    pub(crate) subject_kind: Option<String>,
+    /// Of this time.
+    pub(crate) span: Span,
+}
+
+/// The events after a position, in order. A page may hold fewer rows than wanted, or none, and yet
+/// have a next one: it has looked at as many positions as it may.
 pub(crate) async fn after(
-    mut reader: Reader<'_>,
+    reader: Reader<'_>,
     tenant_id: TenantId,
-    name: Option<&str>,
+    filter: &LogFilter,
     page: PageParams,
 ) -> Result<Page<LogEntry>, DbError> {
-    let position = page.after.map_or(0, |cursor| cursor.sort);
-    let args = args![tenant_id, position, name, page.limit + 1];
-    let rows: Vec<LogEntry> = reader.rows(&AFTER, args).await?;
-    Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: row.position, id: Uuid::nil() }))
+    Ok(look(reader, tenant_id, filter, page).await?.0)
+}
+
+/// The same, with the position up to which everything was looked at.
+pub(crate) async fn look(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    filter: &LogFilter,
+    page: PageParams,
+) -> Result<(Page<LogEntry>, i64), DbError> {
+    let mut position = page.after.map_or(0, |cursor| cursor.sort);
+    let mut end = last_position(&mut reader, tenant_id).await?;
+    if let Some(id) = filter.span.surely_before() {
+        let found: Option<(i64,)> = reader.row(&LAST_BEFORE, args![tenant_id, id]).await?;
+        position = found.map_or(position, |(found,)| found.max(position));
+    }
+    if let Some(id) = filter.span.surely_behind() {
+        let found: Option<(i64,)> = reader.row(&FIRST_BEHIND, args![tenant_id, id]).await?;
+        end = found.map_or(end, |(found,)| found.min(end));
+    }
+    let TypeRange { low, high } = &filter.types;
+    let Span { from, to } = filter.span;
+    let (kind, limit) = (&filter.subject_kind, page.limit + 1);
+    let (rows, looked_up_to): (Vec<LogEntry>, i64) = if let Some(subject) = filter.subject_id {
+        let id = subject.uuid;
+        let args = args![tenant_id, position, end, low, high, from, to, kind, limit, id];
+        (reader.rows(&OF_SUBJECT_AFTER, args).await?, end)
+    } else {
+        let until = end.min(position.saturating_add(ROWS_LOOKED_AT_MAX));
+        let args = args![tenant_id, position, until, low, high, from, to, kind, limit];
+        (reader.rows(&AFTER, args).await?, until)
+    };
+    let at = |position| Cursor { sort: position, id: Uuid::nil() };
+    let mut page = Page::from_rows(rows, page.limit, |row| at(row.position));
+    if page.next.is_none() && looked_up_to < end {
+        page.next = Some(at(looked_up_to));
+    }
+    let looked_up_to = page.next.map_or(looked_up_to, |cursor| cursor.sort);
+    Ok((page, looked_up_to))
+}
+
+/// The newest position of the tenant's log; 0 where it has none.
+pub(crate) async fn last_position(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+) -> Result<i64, DbError> {
+    let last: Option<(i64,)> = reader.row(&LAST_POSITION, args![tenant_id]).await?;
+    Ok(last.map_or(0, |(last,)| last))
+}
+
+/// The events before a position, the newest first.
+pub(crate) async fn before(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+    position: i64,
+    limit: i64,
+) -> Result<Vec<LogEntry>, DbError> {
+    reader.rows(&BEFORE, args![tenant_id, position, limit]).await
 }
 
 /// One event.

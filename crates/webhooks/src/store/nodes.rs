@@ -12,17 +12,23 @@ tidings_db::statements! {
     across command FENCE_OTHERS = "UPDATE nodes SET fenced = TRUE WHERE fenced = FALSE AND id <> $1";
     across command LEAVE = "UPDATE nodes SET fenced = TRUE WHERE id = $1";
     across command FORGET = "DELETE FROM nodes WHERE fenced = TRUE AND alive_until < $1";
-    across query IS_LIVE = "SELECT COUNT(*) FROM nodes WHERE id = $1 AND fenced = FALSE";
+    /// Changes nothing, and holds the row: who wants to fence this node waits for the end of the
+    /// transaction.
+    across command HOLD = "UPDATE nodes SET fenced = FALSE WHERE id = $1 AND fenced = FALSE";
     across query COUNT_FENCED = "SELECT COUNT(*) FROM nodes WHERE fenced = TRUE";
     across query LIST = "SELECT id, name, started_at, alive_until, fenced FROM nodes \
         ORDER BY started_at";
+    // The condition stands twice: of two nodes that adopt at once, the second waits for the first one's
+    // rows, and looks at each again as it is then.
     across command ADOPT_POINTERS = "UPDATE dispatch SET node_id = $1 WHERE (tenant_id, event_id) IN \
         (SELECT d.tenant_id, d.event_id FROM dispatch d WHERE NOT EXISTS \
-        (SELECT 1 FROM nodes n WHERE n.id = d.node_id AND n.fenced = FALSE) LIMIT 500)";
+        (SELECT 1 FROM nodes n WHERE n.id = d.node_id AND n.fenced = FALSE) LIMIT 500) \
+        AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = dispatch.node_id AND n.fenced = FALSE)";
     across command ADOPT_DELIVERIES = "UPDATE deliveries SET node_id = $1 WHERE (tenant_id, id) IN \
         (SELECT d.tenant_id, d.id FROM deliveries d WHERE d.next_attempt_at IS NOT NULL \
         AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = d.node_id AND n.fenced = FALSE) \
-        LIMIT 500)";
+        LIMIT 500) \
+        AND NOT EXISTS (SELECT 1 FROM nodes n WHERE n.id = deliveries.node_id AND n.fenced = FALSE)";
 }
 
 /// A node, for `doctor`: id, name, start, until when it said that it lives, whether it is fenced.
@@ -66,9 +72,9 @@ pub(crate) async fn forget(writer: &mut Writer<'_>, before: Timestamp) -> Result
     writer.execute(&FORGET, args![before]).await.map(|_| ())
 }
 
-/// Whether a node may still settle what it holds.
-pub(crate) async fn is_live(mut reader: Reader<'_>, node_id: NodeId) -> Result<bool, DbError> {
-    Ok(reader.scalar::<i64>(&IS_LIVE, args![node_id]).await? == 1)
+/// Whether a node may still settle what it holds; nobody fences it before the transaction has ended.
+pub(crate) async fn hold(writer: &mut Writer<'_>, node_id: NodeId) -> Result<bool, DbError> {
+    Ok(writer.execute(&HOLD, args![node_id]).await? == 1)
 }
 
 /// Takes over a few of the pointers and deliveries that no living node holds. Says how many.

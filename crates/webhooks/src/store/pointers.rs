@@ -7,14 +7,14 @@ use tidings_kernel::{EventId, TenantId, Timestamp, Uuid, Version, WebhookSubscri
 
 tidings_db::statements! {
     across query NEXT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
-        e.name, e.priority, e.occurred_at, p.body, \
+        e.name, e.priority, e.occurred_at, e.seq, p.body, \
         e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
         WHERE (d.tenant_id, d.event_id) > ($1, $2) \
         ORDER BY d.tenant_id, d.event_id LIMIT $3";
     query OF_TENANT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
-        e.name, e.priority, e.occurred_at, p.body, \
+        e.name, e.priority, e.occurred_at, e.seq, p.body, \
         e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
@@ -34,6 +34,7 @@ pub(crate) struct Pointer {
     pub(crate) name: Option<EventName>,
     pub(crate) priority: Priority,
     pub(crate) occurred_at: Timestamp,
+    pub(crate) seq: i64,
     pub(crate) body: Bytes,
     /// The object, and the event's place among its events.
     pub(crate) order: (Uuid, Version),
@@ -57,6 +58,7 @@ impl FromRow for Pointer {
             name: event_name(&row.take::<String>()?),
             priority: row.word(Priority::find)?,
             occurred_at: row.take()?,
+            seq: row.take()?,
             body: row.take()?,
             order: (row.take()?, row.take()?),
         })

@@ -1,13 +1,15 @@
 //! Outcomes, written in batches: deliveries, attempts, pointers.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use bytes::Bytes;
 use tidings_db::{DbError, ToValue, Value, Writer};
+use tidings_egress::Phases;
 use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::delivery::DeliveryStatus;
 use crate::engine::Order;
+use crate::kept::Kept;
 
 tidings_db::statements! {
     insert DELIVERIES = "deliveries" (
@@ -20,10 +22,13 @@ tidings_db::statements! {
         last_status = excluded.last_status, last_error = excluded.last_error, \
         reason = excluded.reason, updated_at = excluded.updated_at, \
         node_id = excluded.node_id \
-        WHERE deliveries.status IN ('pending', 'waiting')";
+        WHERE deliveries.status IN ('pending', 'waiting') \
+        OR (deliveries.reason = 'cancelled' AND excluded.status = 'delivered')";
     insert ATTEMPTS = "delivery_attempts" (
         tenant_id uuid, delivery_id uuid, attempt int, started_at int, duration int, status int,
-        error text, response_headers text, response_body bytes, node_id uuid
+        error text, response_headers text, response_body bytes, node_id uuid, dns_micros int,
+        connect_micros int, tls_micros int, first_byte_micros int, body_micros int, reused bool,
+        request_headers text, response_truncated bool
     ), "ON CONFLICT (tenant_id, delivery_id, attempt) DO NOTHING";
     bulk POSTPONE (uuid, uuid, int) =
         "UPDATE deliveries SET next_attempt_at = $3 WHERE tenant_id = $1 AND id = $2 \
@@ -89,33 +94,45 @@ pub(crate) struct AttemptRow {
     pub(crate) delivery_id: DeliveryId,
     pub(crate) attempt: u32,
     pub(crate) started_at: Timestamp,
-    /// Microseconds from the first step to the last byte.
-    pub(crate) duration: i64,
+    pub(crate) phases: Phases,
     pub(crate) status: Option<u16>,
     pub(crate) error: Option<&'static str>,
-    pub(crate) response_headers: Option<String>,
-    pub(crate) response_body: Option<Bytes>,
+    pub(crate) kept: Kept,
     pub(crate) node_id: NodeId,
+}
+
+fn micros(took: Duration) -> i64 {
+    i64::try_from(took.as_micros()).unwrap_or(i64::MAX)
 }
 
 impl AttemptRow {
     fn values(&self) -> Vec<Value> {
+        let Phases { dns, connect, tls, first_byte, body, total, reused } = self.phases;
         vec![
             self.tenant_id.to_value(),
             self.delivery_id.to_value(),
             self.attempt.to_value(),
             self.started_at.to_value(),
-            self.duration.to_value(),
+            micros(total).to_value(),
             self.status.to_value(),
             self.error.to_value(),
-            self.response_headers.to_value(),
-            self.response_body.to_value(),
+            self.kept.response_headers.to_value(),
+            self.kept.response_body.to_value(),
             self.node_id.to_value(),
+            dns.map(micros).to_value(),
+            connect.map(micros).to_value(),
+            tls.map(micros).to_value(),
+            first_byte.map(micros).to_value(),
+            body.map(micros).to_value(),
+            reused.to_value(),
+            self.kept.request_headers.to_value(),
+            self.kept.response_truncated.to_value(),
         ]
     }
 }
 
-/// Writes deliveries; one that has ended already stays as it is. Says how many were written.
+/// Writes deliveries; one that has ended already stays as it is, but for one that was being sent
+/// when its replay was cancelled, and arrived. Says how many were written.
 pub(crate) async fn deliveries(
     writer: &mut Writer<'_>,
     rows: &[DeliveryRow],

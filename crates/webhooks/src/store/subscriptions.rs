@@ -1,5 +1,7 @@
 //! Subscriptions, and the number that says that a tenant's set of them has changed.
 
+use std::collections::HashMap;
+
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, Stored, Writer, args, json};
 use tidings_kernel::{
@@ -38,6 +40,8 @@ tidings_db::statements! {
         AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     query COUNT = "SELECT COUNT(*) FROM webhook_subscriptions \
         WHERE tenant_id = $1 AND deleted_at IS NULL";
+    query MADE_AT_SEQ = "SELECT subject_id, seq FROM events \
+        WHERE tenant_id = $1 AND subject_id IN_UUIDS($2) AND subject_version = 1";
     query GENERATION = "SELECT generation FROM webhook_generations WHERE tenant_id = $1";
     across query GENERATIONS = "SELECT tenant_id, generation FROM webhook_generations \
         WHERE tenant_id IN_UUIDS($1)";
@@ -173,6 +177,17 @@ pub(crate) async fn list(
 /// How many subscriptions the tenant has.
 pub(crate) async fn count(mut reader: Reader<'_>, tenant_id: TenantId) -> Result<i64, DbError> {
     reader.scalar(&COUNT, args![tenant_id]).await
+}
+
+/// The places in the log at which these were made: of the first event of each.
+pub(crate) async fn made_at_seq(
+    mut reader: Reader<'_>,
+    tenant_id: TenantId,
+    ids: &[WebhookSubscriptionId],
+) -> Result<HashMap<WebhookSubscriptionId, i64>, DbError> {
+    let rows: Vec<(WebhookSubscriptionId, i64)> =
+        reader.rows(&MADE_AT_SEQ, args![tenant_id, ids]).await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// Which state of the tenant's set of subscriptions is the current one; 0 before the first.

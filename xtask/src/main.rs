@@ -16,6 +16,7 @@ mod postgres;
 mod python;
 mod schemathesis;
 mod server;
+mod simulate;
 mod test;
 mod tidy;
 mod verifier;
@@ -30,6 +31,7 @@ usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
   crash [--rounds N]               kill the binary under load, on both engines; 200 times
+  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 300 seeds
   fuzz [TARGET] [--seconds N]      the parsers under libFuzzer; each for a minute
   schemathesis [--seconds N] [--seed N]
                                    the API against its own document; for a quarter of an hour
@@ -56,6 +58,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     match command.as_str() {
         "test" => test::run(rest),
         "crash" => crash::run(rest),
+        "simulate" => simulate::run(rest),
         "fuzz" => fuzz::run(rest),
         "schemathesis" => schemathesis::run(rest),
         "postgres" => postgres::run(),

@@ -89,6 +89,7 @@ impl Bus {
     /// Waits until somebody says that there may be work of this kind, or until `due`.
     pub async fn wait(&self, topic: Topic, due: Timestamp) {
         tokio::select! {
+            biased;
             () = self.0.topics[topic as usize].notified() => {}
             () = self.wait_until(due) => {}
         }

@@ -3,8 +3,9 @@
 use std::future::Future;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -190,8 +191,9 @@ impl Tasks {
                     "a loop ended; it starts again"
                 );
                 tokio::select! {
-                    () = tokio::time::sleep(pause) => {}
+                    biased;
                     () = shutdown.cancelled() => return,
+                    () = tokio::time::sleep(pause) => {}
                 }
                 pause = (pause * 2).min(RESTART_MAX);
             }

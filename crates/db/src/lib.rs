@@ -34,6 +34,7 @@ mod value;
 #[doc(hidden)]
 pub use conn::Observer;
 pub use engine::queue::Lane;
+pub use engine::simulated::{Crossing, Fate, Question, Road, SimulatedDatabase};
 pub use engine::sqlite::WriterMode;
 pub use error::DbError;
 pub use metrics::DbMetrics;

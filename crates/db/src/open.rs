@@ -14,6 +14,7 @@ use tidings_trace::{Span, SpanKind, Tracer};
 
 use crate::conn::{Conn, Link, Observer};
 use crate::engine::postgres::Postgres;
+use crate::engine::simulated::{Road, Simulated, SimulatedDatabase};
 use crate::engine::sqlite::Sqlite;
 use crate::metrics::DbMetrics;
 use crate::shared::{self, SharedQueue};
@@ -37,15 +38,25 @@ pub enum Location {
         /// The size of the pool.
         connections: usize,
     },
+    /// In memory, shared by the nodes of a simulation.
+    Simulated {
+        /// The database.
+        database: SimulatedDatabase,
+        /// The way to it.
+        road: Arc<dyn Road>,
+    },
 }
 
-/// Without the URL, which may hold a password.
 impl std::fmt::Debug for Location {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Sqlite(path) => f.debug_tuple("Sqlite").field(path).finish(),
-            Self::Postgres { url: _, connections } => {
+            // The URL may hold a password.
+            Self::Postgres { connections, .. } => {
                 f.debug_struct("Postgres").field("connections", connections).finish_non_exhaustive()
+            }
+            Self::Simulated { database, .. } => {
+                f.debug_struct("Simulated").field("database", database).finish_non_exhaustive()
             }
         }
     }
@@ -85,6 +96,7 @@ impl std::fmt::Debug for Options {
 pub(crate) enum Engine {
     Sqlite(Sqlite),
     Postgres(Postgres),
+    Simulated(Simulated),
 }
 
 pub(crate) struct Inner {
@@ -115,6 +127,7 @@ impl std::fmt::Debug for Db {
         f.write_str(match &self.0.engine {
             Engine::Sqlite(_) => "Db(sqlite)",
             Engine::Postgres(_) => "Db(postgres)",
+            Engine::Simulated(_) => "Db(simulated)",
         })
     }
 }
@@ -137,9 +150,12 @@ impl Db {
             Location::Postgres { url, connections } => {
                 Engine::Postgres(Postgres::open(&url, connections, writer, metrics.clone()).await?)
             }
+            Location::Simulated { database, road } => {
+                Engine::Simulated(Simulated::new(database, road))
+            }
         };
         let (shared, queue) = match &engine {
-            Engine::Sqlite(_) => (None, None),
+            Engine::Sqlite(_) | Engine::Simulated(_) => (None, None),
             Engine::Postgres(_) => {
                 let (shared, queue) = SharedQueue::new();
                 (Some(shared), Some(queue))
@@ -167,7 +183,10 @@ impl Db {
 
     /// Whether many processes may share this database.
     pub fn is_shared(&self) -> bool {
-        matches!(self.0.engine, Engine::Postgres(_))
+        match self.0.engine {
+            Engine::Sqlite(_) => false,
+            Engine::Postgres(_) | Engine::Simulated(_) => true,
+        }
     }
 
     /// What the engine is called.
@@ -175,6 +194,7 @@ impl Db {
         match &self.0.engine {
             Engine::Sqlite(_) => "sqlite",
             Engine::Postgres(_) => "postgres",
+            Engine::Simulated(_) => "simulated",
         }
     }
 
@@ -182,7 +202,7 @@ impl Db {
     pub fn file(&self) -> Option<&std::path::Path> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => Some(sqlite.path()),
-            Engine::Postgres(_) => None,
+            Engine::Postgres(_) | Engine::Simulated(_) => None,
         }
     }
 
@@ -226,6 +246,7 @@ impl Db {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => metrics.pools([sqlite.readers_state()]),
             Engine::Postgres(postgres) => metrics.pools(postgres.pools()),
+            Engine::Simulated(_) => {}
         }
         metrics
     }
@@ -304,7 +325,7 @@ impl Db {
     pub async fn truncate_log(&self) -> Result<bool, DbError> {
         match &self.0.engine {
             Engine::Sqlite(sqlite) => sqlite.truncate_log().await,
-            Engine::Postgres(_) => Ok(true),
+            Engine::Postgres(_) | Engine::Simulated(_) => Ok(true),
         }
     }
 

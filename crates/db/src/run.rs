@@ -133,6 +133,12 @@ impl Db {
             Engine::Postgres(postgres) => {
                 self.write_postgres((postgres, isolation), (&ctx, &mut span), run).await
             }
+            Engine::Simulated(simulated) => {
+                let (send, receive) = tokio::sync::oneshot::channel();
+                let job = self.job(ctx.clone(), run, send);
+                simulated.write(isolation, job).await.map_err(E::from)?;
+                receive.await.unwrap_or_else(|_| Err(DbError::Panicked.into()))
+            }
         }
     }
 

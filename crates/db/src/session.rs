@@ -39,6 +39,9 @@ impl Db {
                 conn.control(&settings).await?;
                 conn
             }
+            Engine::Simulated(simulated) => {
+                self.0.conn(Link::Sqlite(Box::pin(simulated.reader()).await?))
+            }
         };
         Ok(ReadSession { conn: Some(conn), db: self.clone() })
     }
@@ -52,7 +55,9 @@ impl Db {
     pub async fn server_now(&self) -> Result<Option<Timestamp>, DbError> {
         match (self.0.lease_clock, &self.0.engine) {
             (LeaseClock::Database, Engine::Postgres(_)) => self.lease_now().await.map(Some),
-            (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(None),
+            (LeaseClock::Application, _) | (_, Engine::Sqlite(_) | Engine::Simulated(_)) => {
+                Ok(None)
+            }
         }
     }
 
@@ -60,6 +65,7 @@ impl Db {
     pub async fn lease_now(&self) -> Result<Timestamp, DbError> {
         match (self.0.lease_clock, &self.0.engine) {
             (LeaseClock::Application, _) | (_, Engine::Sqlite(_)) => Ok(self.now()),
+            (LeaseClock::Database, Engine::Simulated(simulated)) => Ok(simulated.time()),
             (LeaseClock::Database, Engine::Postgres(postgres)) => {
                 let link = Link::Postgres(Box::new(PgConn::new(postgres.reserved().await?)));
                 let mut conn = self.0.conn(link);
@@ -96,11 +102,14 @@ impl ReadSession {
 
 impl Drop for ReadSession {
     fn drop(&mut self) {
-        if let (Some(Conn { link: Link::Sqlite(conn), .. }), Engine::Sqlite(sqlite)) =
-            (self.conn.take(), &self.db.0.engine)
-        {
-            sqlite.give_back(conn);
-            sqlite.permits.add_permits(1);
+        let Some(Conn { link: Link::Sqlite(conn), .. }) = self.conn.take() else { return };
+        match &self.db.0.engine {
+            Engine::Sqlite(sqlite) => {
+                sqlite.give_back(conn);
+                sqlite.permits.add_permits(1);
+            }
+            Engine::Simulated(simulated) => simulated.give_back(conn),
+            Engine::Postgres(_) => {}
         }
     }
 }

@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use crate::exchange::{Phase, Phases, SendError};
 use crate::failure::{is_cut, is_unreachable};
 use crate::link::Link;
+use crate::network::{NetworkChoice, Socket};
 use crate::options::{Options, SetupError, Timeouts};
 use crate::policy::{Policy, is_loopback};
 use crate::resolve::Resolver;
@@ -26,19 +27,25 @@ pub(crate) struct Dialler {
     policy: Policy,
     timeouts: Timeouts,
     refuse_own_interfaces: bool,
+    network: NetworkChoice,
     resolver: Resolver,
     tls: TlsConnector,
 }
 
 impl Dialler {
     pub(crate) fn new(policy: Policy, options: Options) -> Result<Self, SetupError> {
+        let roots = match options.network {
+            NetworkChoice::Machine => machine_roots(),
+            NetworkChoice::Given(_) => RootCertStore::empty(),
+        };
         Ok(Self {
             policy,
             timeouts: options.timeouts,
             refuse_own_interfaces: options.refuse_own_interfaces,
+            network: options.network,
             resolver: Resolver::new(options.resolver, options.timeouts.dns)?,
             tls: TlsConnector::from(Arc::new(
-                tls_config(options.extra_roots).map_err(SetupError::Tls)?,
+                tls_config(roots, options.extra_roots).map_err(SetupError::Tls)?,
             )),
         })
     }
@@ -89,7 +96,7 @@ impl Dialler {
         addresses: &[IpAddr],
         port: u16,
         until: Instant,
-    ) -> Result<TcpStream, SendError> {
+    ) -> Result<Socket, SendError> {
         let mut failure = SendError::Dns;
         let mut left = u32::try_from(addresses.len().min(ADDRESSES_TRIED_MAX)).unwrap_or(1);
         for addr in addresses.iter().take(ADDRESSES_TRIED_MAX) {
@@ -108,8 +115,12 @@ impl Dialler {
         Err(failure)
     }
 
-    async fn connect_one(&self, addr: IpAddr, port: u16) -> Result<TcpStream, SendError> {
+    async fn connect_one(&self, addr: IpAddr, port: u16) -> Result<Socket, SendError> {
         let socket = SocketAddr::new(addr, port);
+        if let NetworkChoice::Given(network) = &self.network {
+            let given = network.connect(socket).await;
+            return given.map(Socket::Given).map_err(|error| connect_failure(&error));
+        }
         if self.is_forbidden_source(addr, route_source(socket)) {
             return Err(SendError::BlockedAddress);
         }
@@ -120,7 +131,7 @@ impl Dialler {
             return Err(SendError::BlockedAddress);
         }
         tcp.set_nodelay(true).map_err(|_| SendError::Other)?;
-        Ok(tcp)
+        Ok(Socket::Tcp(tcp))
     }
 
     /// The kernel would speak to `addr` from `addr` itself: it belongs to this machine.
@@ -164,14 +175,20 @@ fn tls_failure(error: &io::Error) -> SendError {
     if error.kind() == io::ErrorKind::ConnectionReset { SendError::Reset } else { SendError::Tls }
 }
 
-fn tls_config(
-    extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>,
-) -> Result<ClientConfig, rustls::Error> {
+/// The machine's trust store, or where it has none, what browsers trust.
+fn machine_roots() -> RootCertStore {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
         roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     }
+    roots
+}
+
+fn tls_config(
+    mut roots: RootCertStore,
+    extra_roots: Vec<rustls::pki_types::CertificateDer<'static>>,
+) -> Result<ClientConfig, rustls::Error> {
     for root in extra_roots {
         roots.add(root)?;
     }

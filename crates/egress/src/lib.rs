@@ -21,6 +21,7 @@ mod egress;
 mod exchange;
 mod failure;
 mod link;
+mod network;
 mod options;
 mod policy;
 mod pool;
@@ -31,6 +32,7 @@ mod target;
 
 pub use egress::Egress;
 pub use exchange::{Exchange, Phase, Phases, Reply, SendError};
+pub use network::{Connecting, Duplex, Network, NetworkChoice};
 pub use options::{Options, ResolverChoice, SetupError, Timeouts};
 pub use policy::{AddressRefused, Policy, verdict};
 pub use retry_after::retry_after;

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
 
+use crate::network::NetworkChoice;
+
 /// Limits of the phases before a request can be written. Each also ends at the send's deadline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Timeouts {
@@ -54,6 +56,8 @@ pub struct Options {
     /// the kernel which source address it would use. On by default; loopback and the policy's
     /// ranges are not affected.
     pub refuse_own_interfaces: bool,
+    /// What connections are made with.
+    pub network: NetworkChoice,
 }
 
 impl Default for Options {
@@ -65,6 +69,7 @@ impl Default for Options {
             idle_for: Duration::from_secs(30),
             resolver: ResolverChoice::System,
             refuse_own_interfaces: true,
+            network: NetworkChoice::Machine,
         }
     }
 }

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
+
+use crate::network::Socket;
 
 /// Most bytes read for one reply: heads, framing and body together. Interim replies and tiny
 /// chunks would otherwise have no bound but the deadline.
@@ -53,8 +54,8 @@ impl Gauge {
 
 /// The two kinds of wire.
 pub(crate) enum Wire {
-    Plain(TcpStream),
-    Tls(Box<TlsStream<TcpStream>>),
+    Plain(Socket),
+    Tls(Box<TlsStream<Socket>>),
 }
 
 /// A wire with its gauge.

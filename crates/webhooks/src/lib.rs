@@ -60,6 +60,7 @@ pub mod window;
 mod wire;
 
 pub use api::{privacy_routes, routes};
+pub use commands::{CreateSubscription, UpdateSubscription};
 pub use engine::{Engine, EngineMetrics, EngineNow, EngineParts, LaneNow, SlotsNow};
 pub use error::WebhookError;
 pub use options::Options;

@@ -21,7 +21,7 @@ pub(super) const DOMAINS: [&str; 10] = [
 ];
 
 /// Crates that exist for tests: others may name them as dev-dependencies only.
-const FOR_TESTS: [&str; 2] = ["fakes", "testkit"];
+const FOR_TESTS: [&str; 3] = ["fakes", "simulation", "testkit"];
 
 /// The layers of ARCHITECTURE.md. An arrow goes to a lower layer or stays in its own; between
 /// domains there is none. A crate that is not here yet has no layer.

@@ -1,6 +1,7 @@
-//! The two engines.
+//! The two engines, and the database of simulations.
 
 pub(crate) mod postgres;
 pub(crate) mod queue;
 mod room;
+pub(crate) mod simulated;
 pub(crate) mod sqlite;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
-use rand::RngCore;
 use tidings_db::DbError;
 use tidings_egress::{Exchange, Phases, retry_after};
-use tidings_kernel::{Timestamp, TraceContext};
+use tidings_kernel::{DeliveryId, Timestamp, TraceContext};
 use tidings_trace::{Attribute, Span, SpanKind};
+use tidings_vault::sha256;
 
 use super::Engine;
 use super::directory::Endpoint;
@@ -60,7 +60,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
             Ok(true) => endpoint,
             Ok(false) => {
-                engine.deliveries().finish(item.delivery_id);
+                engine.in_hand().finish(item.holder, item.delivery_id);
                 return None;
             }
             Err(error) => {
@@ -94,7 +94,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         Kept::of(answer(&exchange).as_ref(), || outgoing(&endpoint, &item, started_at).headers)
     };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
-    let next = plan(endpoint.retry_policy, attempt, now, random());
+    let next = plan(endpoint.retry_policy, attempt, now, spread(item.delivery_id, number));
     engine.0.metrics.attempted(outcome.class(), number, &exchange.phases);
     describe(&mut span, outcome, &exchange.phases);
     let settling = engine.0.tracer.step(SpanKind::Internal, span.context(), "settle");
@@ -257,7 +257,10 @@ fn outcome(exchange: &Exchange, now: Timestamp) -> Outcome {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "jitter spreads load; it is part of no result")]
-fn random() -> u64 {
-    rand::rng().next_u64()
+/// A number that is spread evenly over attempts, and the same for whoever makes the same one.
+fn spread(id: DeliveryId, number: u32) -> u64 {
+    let mut text = [0_u8; 20];
+    text[..16].copy_from_slice(id.uuid().as_bytes());
+    text[16..].copy_from_slice(&number.to_le_bytes());
+    sha256(&text).iter().take(8).fold(0, |number, byte| (number << 8) | u64::from(*byte))
 }

@@ -31,9 +31,10 @@ pub(super) async fn run(
         pulse.beat();
         pulse.waits_for("committed events");
         let received = tokio::select! {
+            biased;
+            () = engine.0.tasks.shutdown().cancelled() => return,
             received = inbox.recv_many(&mut batch, limits::SETTLE_BATCH_MAX) => received,
             () = tokio::time::sleep(Duration::from_secs(10)) => continue,
-            () = engine.0.tasks.shutdown().cancelled() => return,
         };
         if received == 0 {
             return;
@@ -50,14 +51,15 @@ pub(super) async fn run(
         }
         for Inbound { event, _busy } in batch.drain(..) {
             let event_id = event.event_id;
-            if event.holder != engine.node_id().uuid() {
+            let holder = NodeId::from_uuid(event.holder);
+            if holder != engine.node_id() {
                 // This process was fenced while the event waited: others have its pointer.
                 engine.0.metrics.left();
                 continue;
             }
             let fanned_out = beating(&engine, &pulse, fan_out(&engine, event)).await;
             if let Err(error) = fanned_out {
-                give_up_one(&engine, event_id, &error);
+                give_up_one(&engine, (holder, event_id), &error);
             }
         }
     }
@@ -66,13 +68,14 @@ pub(super) async fn run(
 /// Leaves events to their pointers: recovery takes them up again.
 fn give_up(engine: &Engine, batch: &mut Vec<Inbound>, error: &DbError) {
     for inbound in batch.drain(..) {
-        give_up_one(engine, inbound.event.event_id, error);
+        let CommittedEvent { holder, event_id, .. } = inbound.event;
+        give_up_one(engine, (NodeId::from_uuid(holder), event_id), error);
     }
 }
 
-fn give_up_one(engine: &Engine, event_id: EventId, error: &DbError) {
+fn give_up_one(engine: &Engine, (holder, event_id): (NodeId, EventId), error: &DbError) {
     tracing::warn!(event = %event_id, %error, "dispatch is left to recovery");
-    engine.events().remove(&event_id);
+    engine.in_hand().finish_event(holder, event_id);
     engine.0.metrics.left();
     engine.0.overflowed.store(true, std::sync::atomic::Ordering::Release);
 }

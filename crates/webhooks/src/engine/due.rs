@@ -49,8 +49,9 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
         };
         pulse.waits_for("something to fall due");
         tokio::select! {
-            () = engine.0.bus.wait(Topic::Dispatch, due) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = engine.0.bus.wait(Topic::Dispatch, due) => {}
         }
     }
 }
@@ -69,13 +70,12 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
         return Ok(0);
     }
     let _turn = engine.0.due_turn.lock().await;
-    let busy = {
-        let mut in_hand = engine.deliveries();
-        in_hand.begin_read();
-        in_hand.len()
-    };
     // Asked before anything is read: whoever is fenced meanwhile settles nothing of it.
-    let holder = engine.node_id();
+    let (holder, busy) = {
+        let mut in_hand = engine.in_hand();
+        in_hand.begin_read();
+        (in_hand.holder(), in_hand.len())
+    };
     let limit = limits::SWEEP_ROWS_MAX + i64::try_from(busy).unwrap_or(i64::MAX / 2);
     let due = {
         let mut session = engine.0.db.read_across_tenants().await?;
@@ -88,7 +88,7 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     engine.0.directory.refresh(&tenants).await?;
     let mut taken = 0;
     for delivery in due {
-        if engine.deliveries().take(delivery.id) {
+        if engine.in_hand().take(holder, delivery.id) {
             take_up(engine, delivery, holder).await;
             taken += 1;
         }

@@ -91,6 +91,7 @@ pub(crate) struct Item {
 /// again from the database.
 pub(super) struct GiveBack {
     engine: Engine,
+    holder: NodeId,
     event_id: EventId,
     delivery_id: DeliveryId,
 }
@@ -98,15 +99,17 @@ pub(super) struct GiveBack {
 impl Item {
     pub(super) fn give_back_on_panic(&self, engine: &Engine) -> GiveBack {
         let (event_id, delivery_id) = (self.event.event_id, self.delivery_id);
-        GiveBack { engine: engine.clone(), event_id, delivery_id }
+        GiveBack { engine: engine.clone(), holder: self.holder, event_id, delivery_id }
     }
 }
 
 impl Drop for GiveBack {
     fn drop(&mut self) {
         if std::thread::panicking() {
-            self.engine.events().remove(&self.event_id);
-            self.engine.deliveries().give_back(self.delivery_id);
+            let mut in_hand = self.engine.in_hand();
+            in_hand.finish_event(self.holder, self.event_id);
+            in_hand.give_back(self.holder, self.delivery_id);
+            drop(in_hand);
             self.engine.0.overflowed.store(true, Ordering::Release);
         }
     }

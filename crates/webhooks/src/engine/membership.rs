@@ -7,17 +7,16 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tidings_bus::{Pulse, Topic};
 use tidings_db::{Db, DbError, Silent, work};
 use tidings_kernel::{Ctx, NodeId, TenantId, Uuid, limits};
+use tokio::time::Instant;
 
-use super::Engine;
+use super::{Engine, holding};
 use crate::store::nodes;
 
-/// A node stops sending when its last heartbeat is this old: a second before it may be fenced.
-const STOP_AFTER: Duration = Duration::from_secs(2);
 /// Everything without a living holder is looked for this often, even when nobody was fenced.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
 /// Fenced nodes are shown in `doctor` for so long.
@@ -29,14 +28,15 @@ pub(super) struct Lease {
 }
 
 impl Lease {
-    pub(super) fn new(shared: bool) -> Self {
-        Self { last_beat: shared.then(|| Mutex::new(Instant::now())) }
+    /// Counts from before the node asked to join.
+    pub(super) fn new(shared: bool, asked: Instant) -> Self {
+        Self { last_beat: shared.then(|| Mutex::new(asked)) }
     }
 
     pub(super) fn holds(&self) -> bool {
         self.last_beat.as_ref().is_none_or(|last| {
             let last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-            last.elapsed() < STOP_AFTER
+            holding::may_send(last.elapsed())
         })
     }
 
@@ -97,17 +97,18 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
             Ok(Beat::Alive { fenced }) => {
                 engine.0.lease.renew(sent);
                 if fenced != known_fenced || adopted_at.elapsed() >= ADOPT_EVERY {
-                    known_fenced = fenced;
                     adopted_at = Instant::now();
-                    adopt(&engine).await;
+                    // Where not all was taken over, the next heartbeat asks again.
+                    known_fenced = if adopt(&engine).await { fenced } else { -1 };
                 }
             }
             Ok(Beat::Fenced) => rejoin(&engine, &name).await,
             Err(error) => tracing::warn!(%error, "no heartbeat"),
         }
         tokio::select! {
-            () = tokio::time::sleep(limits::HEARTBEAT_EVERY) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = tokio::time::sleep(limits::HEARTBEAT_EVERY) => {}
         }
     }
 }
@@ -137,8 +138,9 @@ async fn beat(engine: &Engine) -> Result<Beat, DbError> {
     Ok(fenced.map_or(Beat::Fenced, |fenced| Beat::Alive { fenced }))
 }
 
-/// Takes over what no living node holds, a few hundred rows at a time.
-async fn adopt(engine: &Engine) {
+/// Takes over what no living node holds, a few hundred rows at a time. Says whether nothing
+/// is left.
+async fn adopt(engine: &Engine) -> bool {
     let db = &engine.0.db;
     let node_id = engine.node_id();
     loop {
@@ -146,7 +148,7 @@ async fn adopt(engine: &Engine) {
             nodes::adopt(&mut work.silent(Silent::NodeBookkeeping), node_id).await
         });
         match db.write_bookkeeping(&ctx(db), unit).await.map(tidings_db::Committed::into_inner) {
-            Ok(0) => return,
+            Ok(0) => return true,
             Ok(rows) => {
                 tracing::info!(rows, "took over what no living node held");
                 engine.0.overflowed.store(true, Ordering::Release);
@@ -154,7 +156,10 @@ async fn adopt(engine: &Engine) {
             }
             Err(error) => {
                 tracing::warn!(%error, "nothing could be taken over");
-                return;
+                // It may have been, and the answer was lost.
+                engine.0.overflowed.store(true, Ordering::Release);
+                engine.0.bus.wake(Topic::Dispatch);
+                return false;
             }
         }
     }
@@ -169,11 +174,12 @@ async fn rejoin(engine: &Engine, name: &str) {
         // It sends nothing meanwhile: the lease of the node that it was is long over.
         Err(error) => return tracing::warn!(%error, "the node could not join again"),
     };
-    *engine.0.node.write().unwrap_or_else(std::sync::PoisonError::into_inner) = node_id;
     for lane in engine.lanes().values() {
         lane.clear(&engine.0.metrics);
     }
-    engine.events().clear();
-    engine.deliveries().clear();
+    // After the lanes: what the new node takes up is in its hands, and stays there.
+    engine.in_hand().begin_again(node_id);
     engine.0.lease.renew(sent);
+    // What was written as the new node before this line was handed to nobody.
+    engine.0.overflowed.store(true, Ordering::Release);
 }

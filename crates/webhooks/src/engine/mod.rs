@@ -15,6 +15,7 @@ mod dispatch;
 mod due;
 mod ended;
 mod erased;
+mod holding;
 mod in_hand;
 mod item;
 mod lane;
@@ -26,20 +27,19 @@ mod settle;
 mod shares;
 mod standing_now;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
 use tidings_db::{CommitSink, Db, DbError};
 use tidings_egress::Egress;
 use tidings_events::{CommittedEvent, Visibility};
-use tidings_kernel::{
-    EventId, Kind, NodeId, SubscriptionKind, Timestamp, WebhookSubscriptionId, limits,
-};
+use tidings_kernel::{Kind, NodeId, SubscriptionKind, Timestamp, WebhookSubscriptionId, limits};
 use tidings_trace::Tracer;
 use tidings_vault::Vault;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub(crate) use directory::Directory;
 use erased::Erased;
@@ -68,18 +68,14 @@ pub(crate) struct Inner {
     inbox: mpsc::Sender<Inbound>,
     outcomes: mpsc::Sender<Queued>,
     lanes: Mutex<HashMap<WebhookSubscriptionId, Arc<Lane>>>,
-    /// Events whose pointer this process works on, so that recovery does not take them again.
-    events: Mutex<HashSet<EventId>>,
-    /// Deliveries with a row that this process works on.
-    deliveries: Mutex<InHand>,
+    /// The node that this process is, and what it works on as that. It is another one after it was
+    /// fenced, and what it began as the one before then settles nothing any more.
+    in_hand: Mutex<InHand>,
     /// Rows that are due are read and taken up by one at a time.
     due_turn: tokio::sync::Mutex<()>,
     shares: Arc<Shares>,
     /// Subjects of which nothing is sent any more.
     erased: Erased,
-    /// The node that this process is. It is another one after it was fenced, and what it began as the
-    /// one before then settles nothing any more.
-    node: RwLock<NodeId>,
     lease: membership::Lease,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
@@ -133,10 +129,11 @@ impl Engine {
         let EngineParts { db, vault, egress, bus, tasks, name, tracer } = parts;
         let (inbox, inbox_end) = mpsc::channel(limits::ENGINE_QUEUE_MAX);
         let (outcomes, outcomes_end) = mpsc::channel(4 * limits::SETTLE_BATCH_MAX);
+        let asked = Instant::now();
         let node_id = membership::join(&db, &name).await?;
         let engine = Self(Arc::new(Inner {
             directory: Directory::new(db.clone(), vault, egress.clone()),
-            lease: membership::Lease::new(db.is_shared()),
+            lease: membership::Lease::new(db.is_shared(), asked),
             db,
             egress,
             bus,
@@ -147,12 +144,10 @@ impl Engine {
             inbox,
             outcomes,
             lanes: Mutex::default(),
-            events: Mutex::default(),
-            deliveries: Mutex::default(),
+            in_hand: Mutex::new(InHand::of(node_id)),
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
             erased: Erased::default(),
-            node: RwLock::new(node_id),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -189,19 +184,15 @@ impl Engine {
 
     /// The node that this process is at present.
     pub fn node_id(&self) -> NodeId {
-        *self.0.node.read().unwrap_or_else(PoisonError::into_inner)
+        self.in_hand().holder()
     }
 
     fn lanes(&self) -> MutexGuard<'_, HashMap<WebhookSubscriptionId, Arc<Lane>>> {
         self.0.lanes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn events(&self) -> MutexGuard<'_, HashSet<EventId>> {
-        self.0.events.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn deliveries(&self) -> MutexGuard<'_, InHand> {
-        self.0.deliveries.lock().unwrap_or_else(PoisonError::into_inner)
+    fn in_hand(&self) -> MutexGuard<'_, InHand> {
+        self.0.in_hand.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How many deliveries are in memory.
@@ -287,18 +278,19 @@ impl Engine {
     /// Into the inbox, or, where memory is full, left to the pointer in the database.
     fn hand_over(&self, event: CommittedEvent) {
         let event_id = event.event_id;
-        if event.holder != self.node_id().uuid() {
+        let holder = NodeId::from_uuid(event.holder);
+        if holder != self.node_id() {
             // It was written as the node that this process was: others take its pointer.
             return;
         }
-        if !self.has_room() || !self.events().insert(event_id) {
+        if !self.has_room() || !self.in_hand().take_event(holder, event_id) {
             self.0.overflowed.store(true, Ordering::Release);
             return;
         }
         self.0.metrics.accepted();
         let inbound = Inbound { event, _busy: self.0.activity.begin() };
         if self.0.inbox.try_send(inbound).is_err() {
-            self.events().remove(&event_id);
+            self.in_hand().finish_event(holder, event_id);
             self.0.metrics.left();
             self.0.overflowed.store(true, Ordering::Release);
         }

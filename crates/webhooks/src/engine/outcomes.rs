@@ -33,6 +33,7 @@ pub(super) async fn beating<F: Future>(engine: &Engine, pulse: &Pulse, work: F) 
     let mut work = std::pin::pin!(work);
     loop {
         tokio::select! {
+            biased;
             done = &mut work => return done,
             () = tokio::time::sleep(LOOK_EVERY) => {
                 if engine.0.outcomes.capacity() == 0 {
@@ -55,6 +56,7 @@ pub(super) async fn run(
         pulse.beat();
         pulse.waits_for("outcomes");
         let count = tokio::select! {
+            biased;
             count = outcomes.recv_many(&mut received, limits::SETTLE_BATCH_MAX) => count,
             () = tokio::time::sleep(Duration::from_secs(10)) => continue,
         };

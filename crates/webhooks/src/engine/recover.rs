@@ -48,8 +48,9 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             }
         }
         tokio::select! {
-            () = tokio::time::sleep(CATCH_UP) => {}
+            biased;
             () = engine.0.tasks.shutdown().cancelled() => return,
+            () = tokio::time::sleep(CATCH_UP) => {}
         }
     }
 }
@@ -76,14 +77,14 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
         after = (last.tenant_id, last.event_id);
         for pointer in found {
             if is_ours(engine, &pointer, holder, own_too)
-                && engine.events().insert(pointer.event_id)
+                && engine.in_hand().take_event(holder, pointer.event_id)
             {
                 engine.0.metrics.accepted();
                 let event_id = pointer.event_id;
                 if let Err(error) = take_up(engine, pointer, holder).await {
                     // One tenant that cannot be read is no reason to leave the others.
                     tracing::warn!(event = %event_id, %error, "a pointer is left for later");
-                    engine.events().remove(&event_id);
+                    engine.in_hand().finish_event(holder, event_id);
                     engine.0.metrics.left();
                     continue;
                 }
@@ -96,7 +97,9 @@ pub(super) async fn run_once(engine: &Engine, own_too: bool) -> Result<usize, Db
 fn is_ours(engine: &Engine, pointer: &Pointer, holder: NodeId, own_too: bool) -> bool {
     // Another node's pointer is read only where there can be no other node.
     let own = pointer.node_id == holder.uuid();
-    let grace_over = engine.0.db.now() >= pointer.created_at.after(OWN_GRACE);
+    let now = engine.0.db.now();
+    // Written in the future: the clock was set back since, or another's clock was ahead.
+    let grace_over = now >= pointer.created_at.after(OWN_GRACE) || now < pointer.created_at;
     if own && !own_too && !grace_over {
         // It may be on its way; look again.
         engine.0.overflowed.store(true, Ordering::Release);

@@ -241,15 +241,12 @@ async fn write_batch(engine: &Engine, holder: NodeId, batch: Batch, pulse: &Puls
         }
     }
     {
-        let mut events = engine.events();
+        let mut in_hand = engine.in_hand();
         for (_, event_id) in &rows.pointers {
-            events.remove(event_id);
+            in_hand.finish_event(holder, *event_id);
         }
-    }
-    {
-        let mut known = engine.deliveries();
         for id in &done {
-            known.finish(*id);
+            in_hand.finish(holder, *id);
         }
     }
     drop(busy);

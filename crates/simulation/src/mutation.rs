@@ -1,0 +1,47 @@
+//! Lies about what receivers saw: a judge that does not notice one is no judge.
+
+use std::time::Duration;
+
+use crate::book::Arrival;
+
+/// One way to falsify what receivers saw.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mutation {
+    /// Every arrival of one event at one endpoint is forgotten.
+    ForgetEvent,
+    /// One byte of a body is another.
+    AlterBody,
+    /// Something arrives that nobody committed.
+    Invent,
+    /// Something arrives many times.
+    Repeat,
+    /// What was sent last arrives before everything else.
+    Overtake,
+}
+
+impl Mutation {
+    /// Every one of them.
+    pub const ALL: &[Self] =
+        &[Self::ForgetEvent, Self::AlterBody, Self::Invent, Self::Repeat, Self::Overtake];
+
+    pub(crate) fn falsify(self, arrivals: &mut Vec<Arrival>) {
+        let Some(first) = arrivals.first().cloned() else { return };
+        match self {
+            Self::ForgetEvent => arrivals.retain(|arrival| {
+                (&arrival.event_id, arrival.endpoint) != (&first.event_id, first.endpoint)
+            }),
+            Self::AlterBody => arrivals[0].body[0] ^= 1,
+            Self::Invent => {
+                let event_id = "evt_01jd0000000000000000000000".to_owned();
+                arrivals.push(Arrival { event_id, ..first });
+            }
+            Self::Repeat => arrivals.extend(std::iter::repeat_n(first, 1_000)),
+            Self::Overtake => {
+                // The last of an object that an endpoint saw more than once.
+                if let Some(last) = arrivals.pop() {
+                    arrivals.insert(0, Arrival { at: Duration::ZERO, answered: None, ..last });
+                }
+            }
+        }
+    }
+}

@@ -1,4 +1,5 @@
 //! Many seeds; one seed twice; lies that must be noticed.
+#![expect(clippy::unwrap_used, reason = "a run that cannot go on fails, with the reason")]
 #![expect(clippy::print_stdout, reason = "a failing seed is told with the command that replays it")]
 
 use std::sync::Mutex;

@@ -46,18 +46,16 @@ fn one(
     };
     let fault = match delivery.status.as_str() {
         "delivered" if !answered(true) => Some("is called delivered, and never arrived"),
-        "delivered" => None,
         "exhausted" if delivery.attempts < attempts_max(endpoint) => {
             Some("is called exhausted before its last attempt")
         }
         "exhausted" if endpoint.plan.temper != Temper::Dead => {
             Some("is exhausted although its endpoint was healed")
         }
-        "exhausted" => None,
         "discarded" if endpoint.never_stopped() => {
             Some("is discarded although its subscription never stopped")
         }
-        "discarded" => None,
+        "delivered" | "exhausted" | "discarded" => None,
         _ => Some("has not ended"),
     };
     if let Some(fault) = fault {

@@ -72,6 +72,7 @@ fn repeated(seen: &Seen) -> usize {
     seen.lock().unwrap().values().map(|bodies| bodies.len() - 1).sum()
 }
 
+#[expect(clippy::too_many_lines, reason = "it is one story, told in its order")]
 async fn a_fleet(database: &str) {
     let scratch = ScratchDir::new();
     let data = |name: &str| scratch.path().join(name);

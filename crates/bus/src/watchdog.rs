@@ -127,7 +127,7 @@ mod tests {
                 async move {
                     assert!(round > 0, "the first round is meant to fail");
                     tell.send(()).await.unwrap();
-                    std::future::pending().await
+                    std::future::pending::<()>().await;
                 }
             });
             told.recv().await.unwrap();

@@ -28,6 +28,11 @@ use args::{Args, Command, EventsCommand, OperatorKeyCommand};
 use failure::Ended;
 use say::{aside, say};
 
+/// A tenth less processor time for an event than with the allocator of the C library, of which SQLite
+/// gets this one too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     logs(&args);

@@ -25,11 +25,9 @@ impl ReactionHandler for EventActivity {
     fn react<'t>(
         &self,
         work: &'t mut UnitOfWork,
-        event: LoggedEvent,
+        events: Vec<LoggedEvent>,
     ) -> UnitFuture<'t, (), Problem> {
-        Box::pin(
-            async move { Ok(service::count_event(work, &event.name, event.occurred_at).await?) },
-        )
+        Box::pin(async move { Ok(service::count_events(work, &events).await?) })
     }
 }
 

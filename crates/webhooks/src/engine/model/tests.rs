@@ -1,0 +1,116 @@
+//! The model, explored; and each sabotage, found.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use stateright::{Checker, HasDiscoveries, Model, Path};
+
+use super::action::Action;
+use super::sabotage::Sabotage;
+use super::world::{Budget, World};
+use super::{Setup, TWO_ATTEMPTS, circles, properties};
+
+/// One fault, of whatever kind.
+const ONE_FAULT: Budget = Budget {
+    all: 1,
+    crashes: 1,
+    pauses: 1,
+    lost_answers: 1,
+    stops: 1,
+    parks: 1,
+    idle_reads: 1,
+    gone: 1,
+    failures: 2,
+};
+/// Nobody stops, and one failure leaves an attempt.
+const ALL_ARRIVE: Budget = Budget { stops: 0, gone: 0, failures: 1, ..ONE_FAULT };
+
+#[expect(clippy::print_stderr, reason = "the figures of an exploration, and the paths it found")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Explores all there is, and wants every law to hold.
+fn explore_laws(name: &str, setup: Setup) {
+    let begun = Instant::now();
+    let checker = setup.checker().spawn_dfs().join();
+    let (states, took) = (checker.unique_state_count(), begun.elapsed());
+    say(&format!("{name}: {states} states, {} steps deep, {took:.1?}", checker.max_depth()));
+    for property in checker.model().properties() {
+        if property.expectation.discovery_is_failure() {
+            checker.assert_no_discovery(property.name);
+        }
+    }
+}
+
+/// The shortest path on which a law is broken.
+fn find(setup: Setup, law: &'static str) -> Option<Path<World, Action>> {
+    let wanted = HasDiscoveries::AllOf(BTreeSet::from([law]));
+    setup.checker().finish_when(wanted).spawn_bfs().join().discovery(law)
+}
+
+/// Explores a program that is broken in one way, which must break a law; without, the law holds.
+fn finds(sabotage: Sabotage, budget: Budget, law: &'static str) {
+    let sound = Setup::new(TWO_ATTEMPTS, budget);
+    assert!(find(sound.clone(), law).is_none(), "{law}: broken without {sabotage:?}");
+    let Some(path) = find(sound.with(sabotage), law) else {
+        panic!("{sabotage:?} breaks no law: {law}");
+    };
+    let steps: Vec<String> = path.into_actions().iter().map(|step| format!("  {step:?}")).collect();
+    say(&format!("{sabotage:?} breaks {law}:\n{}", steps.join("\n")));
+}
+
+#[test]
+fn every_law_holds_whatever_fault_comes_in() {
+    explore_laws("one fault", Setup::new(TWO_ATTEMPTS, ONE_FAULT));
+}
+
+#[test]
+fn what_a_receiver_takes_in_time_arrives() {
+    explore_laws("all arrive", Setup::new(TWO_ATTEMPTS, ALL_ARRIVE));
+}
+
+#[test]
+fn no_path_goes_in_circles() {
+    let budget = Budget { failures: 1, ..ONE_FAULT };
+    assert_eq!(circles::find_circle(&Setup::new(TWO_ATTEMPTS, budget)), None);
+}
+
+macro_rules! found {
+    ($($name:ident: $sabotage:ident, $law:ident, { $($kind:ident: $most:literal),* };)*) => {
+        $(#[test]
+        fn $name() {
+            let budget = Budget { $($kind: $most,)* ..Budget::NONE };
+            finds(Sabotage::$sabotage, budget, properties::$law);
+        })*
+
+        #[test]
+        fn each_sabotage_is_tried() {
+            let tried = [$(Sabotage::$sabotage),*];
+            for sabotage in Sabotage::ALL {
+                assert!(tried.contains(sabotage), "{sabotage:?}");
+            }
+        }
+    };
+}
+
+found! {
+    a_worker_that_ignores_its_fence_is_found: IgnoresItsFence, STALE_REFUSED, { all: 1, pauses: 1 };
+    an_outcome_of_another_holder_is_found: IgnoresTheHolder, STALE_REFUSED, { all: 1, pauses: 1 };
+    a_pointer_that_another_node_drops_is_found:
+        UnwantedByAnybody, STALE_REFUSED, { all: 3, pauses: 1, stops: 2 };
+    an_end_that_is_left_is_found: LeavesTheEnd, END_ABSORBS, { all: 2, lost_answers: 1, gone: 1 };
+    an_attempt_too_many_is_found: OneAttemptTooMany, ATTEMPTS_MAX, { failures: 2 };
+    a_retry_that_comes_early_is_found: RetriesAtOnce, NOT_EARLY, { failures: 1 };
+    an_attempt_for_who_stopped_is_found: SendsToTheStopped, STOPPED, { all: 1, stops: 1 };
+    an_attempt_without_a_lease_is_found: SendsWithoutLease, LEASED, { all: 1, pauses: 1 };
+    a_pointer_that_goes_with_the_first_pair_is_found: DropsThePointerEarly, EVERY_PAIR, {};
+    a_pointer_that_goes_at_once_is_found: DropsThePointerAtOnce, EVERY_PAIR, {};
+    a_delivery_in_two_hands_is_found:
+        TakesWhatIsInHand, ONE_TOKEN, { all: 1, idle_reads: 1, failures: 1 };
+    what_stays_with_the_dead_is_found: NeverAdopts, ALL_END, { all: 1, crashes: 1 };
+    a_lease_that_never_expires_is_found: NeverFences, NONE_LEFT, { all: 1, crashes: 1 };
+    what_is_parked_and_forgotten_is_found: ForgetsTheParked, ALL_END, { all: 1, parks: 1 };
+    a_pair_that_is_planned_twice_is_found:
+        PlansPairsTwice, ONE_TOKEN, { all: 1, crashes: 1, failures: 1 };
+}

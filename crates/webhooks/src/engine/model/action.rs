@@ -77,7 +77,7 @@ impl Setup {
         }
         for at in 0..PROCESSES {
             match world.processes[at].life {
-                Life::Running => Self::of_running(world, at, actions),
+                Life::Running => self.of_running(world, at, actions),
                 Life::StandingStill => actions.push(Action::WakeUp(at)),
                 Life::Dead => actions.push(Action::Restart(at)),
             }
@@ -91,7 +91,7 @@ impl Setup {
         }
     }
 
-    fn of_running(world: &World, at: usize, actions: &mut Vec<Action>) {
+    fn of_running(&self, world: &World, at: usize, actions: &mut Vec<Action>) {
         let (process, left) = (&world.processes[at], &world.left);
         let database = &world.database;
         // What is asked here only saves copies: the step itself asks again.
@@ -118,7 +118,7 @@ impl Setup {
                 }
                 Phase::Sending => {
                     actions.push(Action::Answer(at, place, Reply::Takes));
-                    if left.failures > 0 {
+                    if left.failures > 0 && item.delivery < self.failing {
                         actions.push(Action::Answer(at, place, Reply::Fails));
                     }
                     if left.allows(left.gone) {

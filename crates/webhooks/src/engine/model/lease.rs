@@ -8,6 +8,7 @@ impl Setup {
     pub(super) fn crash(world: &mut World, at: usize) -> bool {
         world.left.all -= 1;
         world.left.crashes -= 1;
+        world.harm += 1;
         let node = world.processes[at].node;
         world.processes[at] = Process { life: Life::Dead, ..Process::joined(node) };
         true
@@ -22,6 +23,7 @@ impl Setup {
     pub(super) fn stand_still(world: &mut World, at: usize) -> bool {
         world.left.all -= 1;
         world.left.pauses -= 1;
+        world.harm += 1;
         world.processes[at].life = Life::StandingStill;
         true
     }

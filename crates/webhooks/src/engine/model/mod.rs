@@ -42,6 +42,10 @@ struct Setup {
     budget: Budget,
     /// Whether the first process's clock is ahead and the second one's is right.
     is_skewed: bool,
+    /// How many of the receivers may fail.
+    failing: usize,
+    /// Whether states tell what the last step showed. Where only laws matter, they are fewer without.
+    is_watched: bool,
     /// A fault of the program, which must be found.
     sabotage: Option<Sabotage>,
 }
@@ -51,7 +55,17 @@ const TWO_ATTEMPTS: &[Duration] = &[Duration::ZERO, QUANTUM];
 
 impl Setup {
     fn new(schedule: &'static [Duration], budget: Budget) -> Self {
-        Self { schedule, budget, is_skewed: true, sabotage: None }
+        let (is_skewed, failing, is_watched) = (true, DELIVERIES, false);
+        Self { schedule, budget, is_skewed, failing, is_watched, sabotage: None }
+    }
+
+    /// Both clocks are right, and one of the receivers takes whatever comes.
+    fn calm(self) -> Self {
+        Self { is_skewed: false, failing: 1, ..self }
+    }
+
+    fn watched(self) -> Self {
+        Self { is_watched: true, ..self }
     }
 
     fn with(self, sabotage: Sabotage) -> Self {
@@ -92,6 +106,7 @@ impl World {
             processes: [Process::joined(0), Process::joined(1)],
             receivers: [Receiver::default(); DELIVERIES],
             left: budget,
+            harm: 0,
             broken: Broken::default(),
             last: Mark::None,
         }
@@ -152,7 +167,14 @@ impl Model for Setup {
     fn next_state(&self, world: &World, action: Action) -> Option<World> {
         let mut next = world.clone();
         next.last = Mark::None;
-        self.step(&mut next, action).then_some(next)
+        if !self.step(&mut next, action) {
+            return None;
+        }
+        if !self.is_watched {
+            next.last = Mark::None;
+        }
+        next.left.forget_what_cannot_happen();
+        Some(next)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

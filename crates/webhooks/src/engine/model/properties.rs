@@ -43,7 +43,7 @@ pub(super) fn all() -> Vec<Property<Setup>> {
         Property::<Setup>::always(ATTEMPTS_MAX, keeps_to_the_schedule),
         Property::<Setup>::always(STOPPED, |_, world| !world.broken.sent_stopped),
         Property::<Setup>::always(EVERY_PAIR, |_, world| has_every_pair(world)),
-        Property::<Setup>::always(FEW_REPEATED, repeats_little),
+        Property::<Setup>::always(FEW_REPEATED, |_, world| repeats_little(world)),
         Property::<Setup>::always(NOT_EARLY, |_, world| !world.broken.early),
         Property::<Setup>::always(LEASED, |_, world| !world.broken.sent_fenced),
         Property::<Setup>::always(ARRIVED, |_, world| what_is_delivered_arrived(world)),
@@ -132,8 +132,7 @@ fn has_every_pair(world: &World) -> bool {
         && world.receivers.iter().all(|receiver| receiver.requests == 0)
 }
 
-fn repeats_little(setup: &Setup, world: &World) -> bool {
-    let harm = setup.budget.harm_until(&world.left);
+fn repeats_little(world: &World) -> bool {
     (0..DELIVERIES).all(|delivery| {
         let recorded = world.database.rows[delivery].map_or(0, |row| row.progress.attempts);
         let items = world.processes.iter().flat_map(|process| &process.items);
@@ -142,7 +141,7 @@ fn repeats_little(setup: &Setup, world: &World) -> bool {
                 if number > item.attempts)
         });
         let known = recorded + u32::try_from(unwritten.count()).unwrap_or(u32::MAX);
-        world.receivers[delivery].requests <= known + harm
+        world.receivers[delivery].requests <= known + world.harm
     })
 }
 

@@ -21,6 +21,7 @@ impl Setup {
         if answer_lost {
             world.left.all -= 1;
             world.left.lost_answers -= 1;
+            world.harm += 1;
         } else if process.in_hand.take_event(node_id(holder), event_id()) {
             process.inbox = Some(holder);
         }

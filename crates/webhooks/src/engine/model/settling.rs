@@ -120,6 +120,7 @@ impl Setup {
         if road != Road::Clear {
             world.left.all -= 1;
             world.left.lost_answers -= 1;
+            world.harm += 1;
         }
         if road == Road::QuestionLost {
             return Written::Unknown;

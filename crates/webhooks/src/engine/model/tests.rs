@@ -43,7 +43,7 @@ fn explore_laws(name: &str, setup: Setup) {
     }
 }
 
-/// The shortest path on which a law is broken.
+/// The shortest path on which a law is broken, or something happens.
 fn find(setup: Setup, law: &'static str) -> Option<Path<World, Action>> {
     let wanted = HasDiscoveries::AllOf(BTreeSet::from([law]));
     setup.checker().finish_when(wanted).spawn_bfs().join().discovery(law)
@@ -56,8 +56,12 @@ fn finds(sabotage: Sabotage, budget: Budget, law: &'static str) {
     let Some(path) = find(sound.with(sabotage), law) else {
         panic!("{sabotage:?} breaks no law: {law}");
     };
+    say(&format!("{sabotage:?} breaks {law}:\n{}", steps(path)));
+}
+
+fn steps(path: Path<World, Action>) -> String {
     let steps: Vec<String> = path.into_actions().iter().map(|step| format!("  {step:?}")).collect();
-    say(&format!("{sabotage:?} breaks {law}:\n{}", steps.join("\n")));
+    steps.join("\n")
 }
 
 #[test]
@@ -74,6 +78,43 @@ fn what_a_receiver_takes_in_time_arrives() {
 fn no_path_goes_in_circles() {
     let budget = Budget { failures: 1, ..ONE_FAULT };
     assert_eq!(circles::find_circle(&Setup::new(TWO_ATTEMPTS, budget)), None);
+}
+
+#[test]
+fn each_thing_happens() {
+    let one = |budget| Budget { all: 1, ..budget };
+    let (none, two) = (Budget::NONE, |budget| Budget { all: 2, ..budget });
+    let (crash, pause) = (one(Budget { crashes: 1, ..none }), one(Budget { pauses: 1, ..none }));
+    let lost = one(Budget { lost_answers: 1, ..none });
+    let table = [
+        ("delivered", none),
+        ("exhausted", Budget { failures: 2, ..none }),
+        ("discarded, for the endpoint is gone", one(Budget { gone: 1, ..none })),
+        ("discarded, for the subscription stopped", one(Budget { stops: 1, ..none })),
+        ("parked, and taken up again", one(Budget { parks: 1, ..none })),
+        ("a retry taken up", Budget { failures: 1, ..none }),
+        ("an outcome dropped by the node that came after", pause),
+        ("an outcome refused by the database", pause),
+        ("fenced while it stood still", pause),
+        ("fenced after it died", crash),
+        ("taken over from a node that was fenced", crash),
+        ("written again, for the answer was lost", lost),
+        ("an end found written", Budget { failures: 2, ..lost }),
+        ("an end left for later", Budget { failures: 2, ..lost }),
+        ("put off, for the lease was over", pause),
+        ("a read that came too early", one(Budget { idle_reads: 1, failures: 1, ..none })),
+        ("sent again, for the outcome was lost", crash),
+        ("an event that nobody wants", two(Budget { stops: 2, ..none })),
+        ("a pointer recovered", crash),
+    ];
+    let all = properties::all();
+    let wanted = all.iter().filter(|property| !property.expectation.discovery_is_failure());
+    assert_eq!(wanted.count(), table.len());
+    for (what, budget) in table {
+        let path = find(Setup::new(TWO_ATTEMPTS, budget).watched(), what);
+        let Some(path) = path else { panic!("it does not happen: {what}") };
+        say(&format!("{what}:\n{}", steps(path)));
+    }
 }
 
 macro_rules! found {

@@ -47,6 +47,8 @@ pub(super) struct World {
     pub(super) processes: [Process; PROCESSES],
     pub(super) receivers: [Receiver; DELIVERIES],
     pub(super) left: Budget,
+    /// How many crashes, pauses and lost questions or answers there were.
+    pub(super) harm: u32,
     pub(super) broken: Broken,
     /// What the last step showed.
     pub(super) last: Mark,
@@ -257,11 +259,10 @@ impl Budget {
         self.all > 0 && kind > 0
     }
 
-    /// How many crashes, pauses and lost answers have happened since `self` was all there was.
-    pub(super) fn harm_until(&self, left: &Self) -> u32 {
-        let harm = |budget: &Self| {
-            u32::from(budget.crashes) + u32::from(budget.pauses) + u32::from(budget.lost_answers)
-        };
-        harm(self) - harm(left)
+    /// Where no fault is left, it does not matter which kinds were.
+    pub(super) fn forget_what_cannot_happen(&mut self) {
+        if self.all == 0 {
+            *self = Self { failures: self.failures, ..Self::NONE };
+        }
     }
 }

@@ -22,16 +22,13 @@ const ONE_FAULT: Budget = Budget {
     gone: 1,
     failures: 2,
 };
-/// Nobody stops, and one failure leaves an attempt.
-const ALL_ARRIVE: Budget = Budget { stops: 0, gone: 0, failures: 1, ..ONE_FAULT };
-
 #[expect(clippy::print_stderr, reason = "the figures of an exploration, and the paths it found")]
 fn say(text: &str) {
     eprintln!("{text}");
 }
 
 /// Explores all there is, and wants every law to hold.
-fn explore_laws(name: &str, setup: Setup) {
+fn explore(name: &str, setup: Setup) {
     let begun = Instant::now();
     let checker = setup.checker().spawn_dfs().join();
     let (states, took) = (checker.unique_state_count(), begun.elapsed());
@@ -66,18 +63,54 @@ fn steps(path: Path<World, Action>) -> String {
 
 #[test]
 fn every_law_holds_whatever_fault_comes_in() {
-    explore_laws("one fault", Setup::new(TWO_ATTEMPTS, ONE_FAULT));
+    explore("one fault", Setup::new(TWO_ATTEMPTS, ONE_FAULT));
+}
+
+/// Two faults of these kinds and the failures that one receiver may answer with.
+const fn two_faults(failures: u8) -> Budget {
+    Budget { all: 2, pauses: 0, failures, ..ONE_FAULT }
+}
+
+/// A pause and one fault of another kind. Where nobody stops, one failure leaves an attempt, so
+/// everything has to arrive.
+const fn beside_a_pause(other: Budget) -> Budget {
+    Budget { all: 2, pauses: 1, failures: 1, ..other }
 }
 
 #[test]
-fn what_a_receiver_takes_in_time_arrives() {
-    explore_laws("all arrive", Setup::new(TWO_ATTEMPTS, ALL_ARRIVE));
+fn every_law_holds_where_two_faults_come_together() {
+    explore("two faults", Setup::new(TWO_ATTEMPTS, two_faults(2)).calm());
+}
+
+#[test]
+fn every_law_holds_where_a_crash_comes_beside_a_pause() {
+    let budget = beside_a_pause(Budget { crashes: 1, ..Budget::NONE });
+    explore("pause, crash", Setup::new(TWO_ATTEMPTS, budget).calm());
+}
+
+#[test]
+fn every_law_holds_where_something_else_comes_beside_a_pause() {
+    let none = Budget::NONE;
+    for (name, other) in [
+        ("pause, lost commit", Budget { lost_answers: 1, ..none }),
+        ("pause, stop", Budget { stops: 1, ..none }),
+        ("pause, full lane", Budget { parks: 1, ..none }),
+        ("pause, gone", Budget { gone: 1, ..none }),
+        ("pause, early read", Budget { idle_reads: 1, ..none }),
+    ] {
+        explore(name, Setup::new(TWO_ATTEMPTS, beside_a_pause(other)).calm());
+    }
 }
 
 #[test]
 fn no_path_goes_in_circles() {
-    let budget = Budget { failures: 1, ..ONE_FAULT };
-    assert_eq!(circles::find_circle(&Setup::new(TWO_ATTEMPTS, budget)), None);
+    let one = Setup::new(TWO_ATTEMPTS, Budget { failures: 1, ..ONE_FAULT });
+    let two = Setup::new(TWO_ATTEMPTS, two_faults(1)).calm();
+    let leases = beside_a_pause(Budget { crashes: 1, ..Budget::NONE });
+    let leases = Setup::new(TWO_ATTEMPTS, Budget { failures: 0, ..leases }).calm();
+    for setup in [one, two, leases] {
+        assert_eq!(circles::find_circle(&setup), None, "{setup:?}");
+    }
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use super::Setup;
 use super::sabotage::Sabotage;
-use super::world::{Life, Mark, PROCESSES, Phase, Process, TICKS_MAX, World, node_id};
+use super::world::{Life, Mark, Phase, Process, TICKS_MAX, World, node_id};
 
 impl Setup {
     pub(super) fn crash(world: &mut World, at: usize) -> bool {
@@ -72,8 +72,7 @@ impl Setup {
             return false;
         }
         let mut passed = false;
-        for at in 0..PROCESSES {
-            let process = &mut world.processes[at];
+        for process in &mut world.processes {
             if process.life == Life::StandingStill {
                 passed |= process.silence < TICKS_MAX;
                 process.silence = (process.silence + 1).min(TICKS_MAX);

@@ -108,8 +108,8 @@ impl Setup {
         let process = &mut world.processes[at];
         let Some(Read { holder, found }) = process.read.take() else { return false };
         process.sees_stopped = world.database.stopped;
-        for delivery in 0..DELIVERIES {
-            let Some(attempts) = found[delivery] else { continue };
+        for (delivery, attempts) in found.into_iter().enumerate() {
+            let Some(attempts) = attempts else { continue };
             let is_free = process.in_hand.take(node_id(holder), delivery_id(delivery));
             if is_free || self.has(Sabotage::TakesWhatIsInHand) {
                 let retry = attempts > 0;

@@ -156,6 +156,7 @@ pub(super) struct Budget {
 
 /// Laws about steps that were broken on the way here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a law, and they are broken one by one")]
 pub(super) struct Broken {
     /// Somebody wrote what another node holds, or as a node that was fenced.
     pub(super) stale_write: bool,

@@ -88,16 +88,18 @@ fn every_law_holds_where_a_crash_comes_beside_a_pause() {
     explore("pause, crash", Setup::new(TWO_ATTEMPTS, budget).calm());
 }
 
+/// What else can come beside a pause.
+const SOMETHING_ELSE: [(&str, Budget); 5] = [
+    ("pause, lost commit", Budget { lost_answers: 1, ..Budget::NONE }),
+    ("pause, stop", Budget { stops: 1, ..Budget::NONE }),
+    ("pause, full lane", Budget { parks: 1, ..Budget::NONE }),
+    ("pause, gone", Budget { gone: 1, ..Budget::NONE }),
+    ("pause, early read", Budget { idle_reads: 1, ..Budget::NONE }),
+];
+
 #[test]
 fn every_law_holds_where_something_else_comes_beside_a_pause() {
-    let none = Budget::NONE;
-    for (name, other) in [
-        ("pause, lost commit", Budget { lost_answers: 1, ..none }),
-        ("pause, stop", Budget { stops: 1, ..none }),
-        ("pause, full lane", Budget { parks: 1, ..none }),
-        ("pause, gone", Budget { gone: 1, ..none }),
-        ("pause, early read", Budget { idle_reads: 1, ..none }),
-    ] {
+    for (name, other) in SOMETHING_ELSE {
         explore(name, Setup::new(TWO_ATTEMPTS, beside_a_pause(other)).calm());
     }
 }
@@ -106,9 +108,13 @@ fn every_law_holds_where_something_else_comes_beside_a_pause() {
 fn no_path_goes_in_circles() {
     let one = Setup::new(TWO_ATTEMPTS, Budget { failures: 1, ..ONE_FAULT });
     let two = Setup::new(TWO_ATTEMPTS, two_faults(1)).calm();
-    let leases = beside_a_pause(Budget { crashes: 1, ..Budget::NONE });
-    let leases = Setup::new(TWO_ATTEMPTS, Budget { failures: 0, ..leases }).calm();
-    for setup in [one, two, leases] {
+    let crash = Budget { crashes: 1, ..Budget::NONE };
+    let others = SOMETHING_ELSE.into_iter().map(|(_, other)| other).chain([crash]);
+    let pauses = others.map(|other| {
+        let budget = Budget { failures: 0, ..beside_a_pause(other) };
+        Setup::new(TWO_ATTEMPTS, budget).calm()
+    });
+    for setup in pauses.chain([one, two]) {
         assert_eq!(circles::find_circle(&setup), None, "{setup:?}");
     }
 }

@@ -1,7 +1,6 @@
 //! What can happen next.
 
 use super::Setup;
-use super::database::NodeRow;
 use super::world::{DELIVERIES, Life, NOW, PROCESSES, Phase, World};
 
 /// One step. The first number is the process, the second an item or a delivery.
@@ -102,7 +101,7 @@ impl Setup {
         if process.silence > 0 || database.is_fenced(process.node) {
             actions.push(Action::Beat(at));
         }
-        if database.nodes.iter().any(NodeRow::is_expired) {
+        if database.nodes.iter().any(|node| node.is_expired()) {
             actions.push(Action::Fence(at));
         }
         if database.nodes.iter().any(|node| node.is_fenced) {

@@ -9,12 +9,15 @@ use super::Setup;
 use super::action::Action;
 use super::world::World;
 
+/// A state on a path: its key, the steps from it that were not taken yet, and the one that led to it.
+type Place = (u64, Vec<(Action, World)>, Option<Action>);
+
 /// The steps of a path that ends where it has been before, if there is one.
 pub(super) fn find_circle(setup: &Setup) -> Option<Vec<Action>> {
     let hasher = RandomState::new();
     // Whether a state that was seen is on the path that is being walked.
     let mut seen: HashMap<u64, bool> = HashMap::new();
-    let mut path: Vec<(u64, Vec<(Action, World)>, Option<Action>)> = Vec::new();
+    let mut path: Vec<Place> = Vec::new();
     for first in setup.init_states() {
         let key = hasher.hash_one(&first);
         seen.insert(key, true);

@@ -42,7 +42,7 @@ pub(super) struct NodeRow {
 
 impl NodeRow {
     /// Whether others may fence it.
-    pub(super) fn is_expired(&self) -> bool {
+    pub(super) fn is_expired(self) -> bool {
         !self.is_fenced && TICK * self.age > limits::NODE_DEAD_AFTER
     }
 }

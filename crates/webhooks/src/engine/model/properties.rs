@@ -182,7 +182,7 @@ fn all_arrived(setup: &Setup, world: &World) -> bool {
 /// Whether nobody can do anything any more, and that is right.
 fn leaves_nothing(setup: &Setup, world: &World) -> bool {
     let is_clean = all_ended(world)
-        && !world.database.nodes.iter().any(super::database::NodeRow::is_expired)
+        && !world.database.nodes.iter().any(|node| node.is_expired())
         && world.processes.iter().all(|process| {
             process.items.is_empty()
                 && process.in_hand.is_empty()

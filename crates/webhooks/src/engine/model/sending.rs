@@ -70,7 +70,9 @@ impl Setup {
             world.last = Mark::Unwanted;
             process.settle(item(0), Outcome::Unwanted);
         }
-        pairs.into_iter().for_each(|delivery| process.add(item(delivery)));
+        for delivery in pairs {
+            process.add(item(delivery));
+        }
         if self.has(Sabotage::DropsThePointerAtOnce) {
             world.database.pointer = None;
         }

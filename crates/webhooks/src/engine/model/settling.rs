@@ -52,7 +52,7 @@ impl Setup {
             if road != Road::Clear {
                 return false;
             }
-            self.finish(world, at, place, closing);
+            Self::finish(world, at, place, closing);
             return true;
         }
         match self.write(world, at, item, closing, road) {
@@ -73,7 +73,7 @@ impl Setup {
                 if again {
                     world.last = Mark::WrittenAgain;
                 }
-                self.finish(world, at, place, closing);
+                Self::finish(world, at, place, closing);
             }
         }
         true
@@ -198,7 +198,7 @@ impl Setup {
     }
 
     /// The end of `write_batch`: nobody works on it any more.
-    fn finish(&self, world: &mut World, at: usize, place: usize, closing: Option<Closing>) {
+    fn finish(world: &mut World, at: usize, place: usize, closing: Option<Closing>) {
         let process = &mut world.processes[at];
         let item = process.items.remove(place);
         match closing {

@@ -9,6 +9,7 @@ mod customer_people;
 mod customers;
 mod deliveries;
 mod delivery_search;
+mod delivery_tail;
 mod delivery_tour;
 mod diagnosis;
 mod erasure;

@@ -39,6 +39,9 @@ pub enum WebhookError {
     /// The replay has ended.
     #[error("the replay is {0} already; there is nothing to cancel")]
     ReplayEnded(&'static str),
+    /// The replay has not got stuck.
+    #[error("the replay is {0}; only one that failed because it got stuck can be resumed")]
+    ReplayNotStuck(&'static str),
     /// As many replays as may run.
     #[error(
         "at most {} replays of a tenant run at the same time; wait until one ends, or cancel one",
@@ -77,6 +80,7 @@ impl From<WebhookError> for Problem {
             | WebhookError::Moved
             | WebhookError::NotEnded
             | WebhookError::ReplayRunning(_)
+            | WebhookError::ReplayNotStuck(_)
             | WebhookError::ReplayEnded(_) => Self::new(ProblemKind::InvalidTransition, text),
             WebhookError::PayloadGone => Self::new(ProblemKind::PayloadGone, text),
             WebhookError::TooManySubscriptions

@@ -57,6 +57,14 @@ impl JobHandler for GoOnWithReplay {
             Ok(())
         })
     }
+
+    fn give_up<'t>(&self, work: &'t mut UnitOfWork, job: Job) -> UnitFuture<'t, bool, JobError> {
+        let webhooks = self.0.clone();
+        Box::pin(async move {
+            let look: Look = job.payload()?;
+            Ok(webhooks.give_up_replay(work, look).await.map_err(Problem::from)?)
+        })
+    }
 }
 
 /// Ends the hours of statistics that are kept no longer.

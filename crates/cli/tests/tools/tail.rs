@@ -45,11 +45,7 @@ async fn tail(server: &str, arguments: &[&str]) -> (Option<i32>, String, String)
     tail_of("events", server, arguments).await
 }
 
-async fn tail_of(
-    what: &str,
-    server: &str,
-    arguments: &[&str],
-) -> (Option<i32>, String, String) {
+async fn tail_of(what: &str, server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
     let mut command = tidings(&[what, "tail", "--server", server, "--api-key", "key"]);
     command.args(arguments);
     let done = run_beside(command).await;
@@ -114,7 +110,8 @@ async fn attempts_are_lines_and_what_may_be_left_out_is_told_aside() {
     let path = "/api/v1/webhooks/deliveries/stream";
     let server = Router::new().route(path, get(attempts)).with_state(asked.clone());
     let url = format!("http://{}", served(server).await);
-    let narrowed = ["--status", "waiting,exhausted", "--subscription", "whs_1", "--after", "7-2-1-8"];
+    let narrowed =
+        ["--status", "waiting,exhausted", "--subscription", "whs_1", "--after", "7-2-1-8"];
     let (status, said, complained) = tail_of("deliveries", &url, &narrowed).await;
     assert_eq!(status, Some(1), "{complained}");
     assert!(complained.contains("may be left out"), "{complained}");

@@ -30,6 +30,7 @@ mod poison;
 mod privacy_tour;
 mod publishing;
 mod redaction;
+mod replay_limits;
 mod replay_selection;
 mod replays;
 mod retention;

@@ -23,6 +23,7 @@ mod statistics;
 mod streams;
 mod subscriptions;
 mod test_subscription;
+mod undispatched;
 mod upkeep;
 
 use std::sync::Arc;

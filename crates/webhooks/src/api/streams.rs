@@ -22,6 +22,9 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 /// What another node wrote is found by looking so often.
 const POLL: Duration = Duration::from_secs(1);
 
+/// What an older transaction holds up is looked for again so soon. Nobody tells when that ends.
+const HELD_UP: Duration = Duration::from_millis(50);
+
 /// What can be followed: something with an order that is the same on every node.
 trait Source: Send + Sync + 'static {
     /// Where a stream is.
@@ -94,6 +97,16 @@ struct Followed<S> {
     source: S,
 }
 
+/// What follows a look.
+enum Next {
+    /// There is more at once.
+    Look,
+    /// There is more soon.
+    LookSoon,
+    /// There may be more later.
+    Wait,
+}
+
 /// What a stream is woken by.
 enum Woken {
     MoreMayBeThere,
@@ -116,12 +129,12 @@ impl<S: Source> Followed<S> {
             if self.call.still_allowed().await.is_err() {
                 return frames.end("not_allowed").await;
             }
-            match self.send(&mut place, &frames).await {
+            let next = match self.send(&mut place, &frames).await {
                 Err(Unread) => return,
-                Ok(true) => continue,
-                Ok(false) => {}
-            }
-            match self.wait(more, heartbeat_at, &frames).await {
+                Ok(Next::Look) => continue,
+                Ok(next @ (Next::LookSoon | Next::Wait)) => next,
+            };
+            match self.wait((more, next), heartbeat_at, &frames).await {
                 Woken::MoreMayBeThere => {}
                 Woken::Heartbeat => {
                     heartbeat_at = bus.after(HEARTBEAT);
@@ -135,15 +148,15 @@ impl<S: Source> Followed<S> {
         }
     }
 
-    /// Sends some of what is there. Says whether there is more. A slow reader is waited for with no
+    /// Sends some of what is there. Says what follows. A slow reader is waited for with no
     /// more than this in memory.
-    async fn send(&self, place: &mut S::Place, frames: &Frames<S::View>) -> Result<bool, Unread> {
-        let Step { found, reached, more, may_have_lost } =
+    async fn send(&self, place: &mut S::Place, frames: &Frames<S::View>) -> Result<Next, Unread> {
+        let Step { found, reached, more, is_held_up, may_have_lost } =
             match self.source.look(&self.webhooks, self.tenant_id, *place).await {
                 Ok(step) => step,
                 Err(error) => {
                     tracing::warn!(%error, "a stream waits for the database");
-                    return Ok(false);
+                    return Ok(Next::Wait);
                 }
             };
         if may_have_lost {
@@ -154,22 +167,28 @@ impl<S: Source> Followed<S> {
             *place = behind;
         }
         *place = reached;
-        Ok(more)
+        Ok(match (is_held_up, more) {
+            (true, _) => Next::LookSoon,
+            (false, true) => Next::Look,
+            (false, false) => Next::Wait,
+        })
     }
 
     async fn wait(
         &self,
-        more: impl Future<Output = ()>,
+        (more, next): (impl Future<Output = ()>, Next),
         heartbeat_at: Timestamp,
         frames: &Frames<S::View>,
     ) -> Woken {
         let bus = &self.engine.0.bus;
+        let soon = matches!(next, Next::LookSoon);
         tokio::select! {
             biased;
             () = self.engine.0.tasks.streams().cancelled() => Woken::ShuttingDown,
             () = frames.gone() => Woken::Gone,
             () = bus.wait_until(heartbeat_at) => Woken::Heartbeat,
             () = more => Woken::MoreMayBeThere,
+            () = tokio::time::sleep(HELD_UP), if soon => Woken::MoreMayBeThere,
             () = bus.wait_until(bus.after(POLL)) => Woken::MoreMayBeThere,
         }
     }

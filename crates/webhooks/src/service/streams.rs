@@ -24,6 +24,8 @@ pub(crate) struct Step<P, T> {
     pub(crate) reached: P,
     /// Whether there is more.
     pub(crate) more: bool,
+    /// Whether there is more that may not be shown yet: an older transaction runs.
+    pub(crate) is_held_up: bool,
     /// Whether some of what there was may have gone before it was looked at.
     pub(crate) may_have_lost: bool,
 }
@@ -31,9 +33,9 @@ pub(crate) struct Step<P, T> {
 impl<P, T> Step<P, T> {
     /// The same with what it found as something else.
     pub(crate) fn map<U>(self, view: impl Fn(T) -> U) -> Step<P, U> {
-        let Self { found, reached, more, may_have_lost } = self;
+        let Self { found, reached, more, is_held_up, may_have_lost } = self;
         let found = found.into_iter().map(|(place, found)| (place, view(found))).collect();
-        Step { found, reached, more, may_have_lost }
+        Step { found, reached, more, is_held_up, may_have_lost }
     }
 }
 
@@ -109,6 +111,7 @@ impl Webhooks {
             found: page.data.into_iter().map(|entry| (entry.position, entry)).collect(),
             reached: looked_up_to.max(position),
             more: page.next.is_some(),
+            is_held_up: false,
             may_have_lost: false,
         })
     }
@@ -133,7 +136,10 @@ impl Webhooks {
         let now = self.db.now();
         let mut session = self.db.read(tenant_id).await?;
         let ended_below = session.ended_below().await?;
-        let rows = settlements::from_place(session.reader(), tenant_id, place, ended_below).await?;
+        let mut rows = settlements::from_place(session.reader(), tenant_id, place).await?;
+        let shown = rows.partition_point(|row| row.order.0 < ended_below);
+        let is_held_up = shown < rows.len();
+        rows.truncate(shown);
         let may_have_lost = place.may_have_lost(rows.first(), now);
         let behind = place.behind_it(&rows);
         let more = i64::try_from(rows.len()).is_ok_and(|count| count >= settlements::ROWS_READ_MAX);
@@ -152,9 +158,11 @@ impl Webhooks {
             }
         }
         let last = behind.last().map_or(place, |(place, ..)| *place);
-        // Where nothing is left, nothing was missed until now.
-        let reached = if more { last } else { Place { seen_at: now, ..last } };
-        Ok(Step { found, reached, more, may_have_lost })
+        // Where nothing is left, nothing was missed until now; and what may have been is told once.
+        let is_whole = !more && !is_held_up;
+        let told = may_have_lost && behind.is_empty();
+        let reached = if is_whole || told { Place { seen_at: now, ..last } } else { last };
+        Ok(Step { found, reached, more, is_held_up, may_have_lost })
     }
 }
 

@@ -22,7 +22,7 @@ tidings_db::statements! {
     query LAST = "SELECT xid, seq, settled_at, attempts FROM settlements \
         WHERE tenant_id = $1 AND xid < $2 ORDER BY xid DESC, seq DESC LIMIT 1";
     query FROM_PLACE = "SELECT xid, seq, settled_at, attempts FROM settlements \
-        WHERE tenant_id = $1 AND (xid, seq) >= ($2, $3) AND xid < $4 ORDER BY xid, seq LIMIT $5";
+        WHERE tenant_id = $1 AND (xid, seq) >= ($2, $3) ORDER BY xid, seq LIMIT $4";
     query SETTLED = "SELECT a.delivery_id, a.attempt, a.started_at, a.duration, a.status, a.error, \
         d.event_id, d.subscription_id, d.event_name, d.origin, d.replay_id, e.subject_kind \
         FROM delivery_attempts a \
@@ -115,15 +115,15 @@ pub(crate) async fn last(
     reader.row(&LAST, args![tenant_id, ended_below]).await
 }
 
-/// Some of what is known from a place on, its own settlement included.
+/// Some of what is known from a place on, its own settlement included; what may not be shown yet,
+/// because something may still appear before it, with it.
 pub(crate) async fn from_place(
     mut reader: Reader<'_>,
     tenant_id: TenantId,
     place: Place,
-    ended_below: i64,
 ) -> Result<Vec<Settlement>, DbError> {
     let (xid, seq) = place.order;
-    reader.rows(&FROM_PLACE, args![tenant_id, xid, seq, ended_below, ROWS_READ_MAX]).await
+    reader.rows(&FROM_PLACE, args![tenant_id, xid, seq, ROWS_READ_MAX]).await
 }
 
 /// The attempts of these deliveries that fit, as far as they are kept.

@@ -210,6 +210,7 @@ impl Command {
             | Self::Migrate(settings)
             | Self::OperatorKey(OperatorKeyCommand::Rotate(settings)) => settings.config.as_deref(),
             Self::Events(_)
+            | Self::Deliveries(_)
             | Self::Coverage { .. }
             | Self::Listen(_)
             | Self::Trigger(_)

@@ -8,6 +8,9 @@ use tidings_testkit::{Client, Events, Message, Receiver, Script, Tenant, stories
 
 const STREAM: &str = "/api/v1/webhooks/deliveries/stream";
 
+/// Whether an attempt is among those that were asked for.
+type Fits<'t> = Box<dyn Fn(&Value) -> bool + 't>;
+
 /// The next message of a stream that is no comment.
 async fn next(events: &mut Events) -> Option<Message> {
     loop {
@@ -127,7 +130,6 @@ stories! {
         let to = |attempt: &Value, hook: &Receiver| {
             attempt["subscription_id"] == hook.subscription_id.as_str()
         };
-        type Fits<'t> = Box<dyn Fn(&Value) -> bool + 't>;
         let cases: [(String, usize, Fits<'_>); 6] = [
             (format!("subscription_id={}", bad.subscription_id), 3, Box::new(|a| to(a, &bad))),
             ("status=waiting,exhausted".to_owned(), 1, Box::new(|a| a["status"] == "waiting")),

@@ -101,7 +101,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
-        Command::Events(EventsCommand::Tail(options)) => tail::run(options).await,
+        Command::Events(EventsCommand::Tail(options)) => tail::events(options).await,
+        Command::Deliveries(command) => tail::deliveries(command).await,
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,

@@ -150,6 +150,7 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         error: last_error,
         kept: made.kept.clone(),
         node_id: item.holder,
+        outcome: status,
     };
     (delivery, attempt)
 }
@@ -236,6 +237,8 @@ async fn write_batch(engine: &Engine, holder: NodeId, batch: Batch, pulse: &Puls
             in_hand.finish(holder, *id);
         }
     }
+    // Before it counts as settled, so that whoever waits for that finds the streams told.
+    engine.0.bus.announce_outcomes();
     drop(busy);
     if next_due.is_some() {
         engine.0.bus.wake(Topic::Dispatch);
@@ -254,10 +257,11 @@ async fn write_once(engine: &Engine, holder: NodeId, batch: &Arc<Rows>) -> Resul
         if !may_settle(&engine_of_unit, work, holder).await? {
             return Ok(false);
         }
+        let now = work.now();
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
         rows::deliveries(&mut writer, &batch.deliveries).await?;
         rows::postpone(&mut writer, &batch.postponed).await?;
-        rows::attempts(&mut writer, &batch.attempts).await?;
+        rows::attempts(&mut writer, &batch.attempts, now).await?;
         rows::drop_pointers(&mut writer, &batch.pointers).await?;
         batch.health.write(&mut writer).await?;
         statistics::add(&mut writer, &batch.tally).await?;
@@ -344,7 +348,7 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<End, DbError> {
             let mut writer = work.silent(Silent::DeliveryBookkeeping);
             rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
             if attempted {
-                rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
+                rows::attempts(&mut writer, std::slice::from_ref(&attempt), row.updated_at).await?;
             }
         }
         Ok::<End, DbError>(End::Written)

@@ -24,6 +24,7 @@ mod statistics;
 mod streams;
 mod subscriptions;
 mod test_subscription;
+mod undispatched;
 mod upkeep;
 
 use std::sync::Arc;
@@ -54,8 +55,10 @@ pub(crate) use schemas::{faults_under, sample_of};
 pub(crate) use search::{Search, Searched};
 pub(crate) use statistics::{Point, Statistics, expired_statistics, purge_statistics};
 use streams::Streams;
+pub(crate) use streams::{FollowedAttempt, Step};
 pub(crate) use upkeep::{
-    count_events, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
+    count_events, expired_publications, expired_settlements, forget_publications,
+    forget_settlements, ill_endpoints, tend_endpoint,
 };
 
 /// The webhooks domain's service.

@@ -8,7 +8,7 @@ use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::error::WebhookError;
 use crate::health::{Told, Turn};
-use crate::store::{activity, event_types, health, subscriptions};
+use crate::store::{activity, event_types, health, settlements, subscriptions};
 use crate::subscription::Subscription;
 
 /// Counts events by their type, in the unit of the reaction that takes them.
@@ -38,6 +38,23 @@ pub(crate) async fn expired_publications(
 /// Forgets a few publications of one tenant.
 pub(crate) async fn forget_publications(work: &mut UnitOfWork) -> Result<(), DbError> {
     event_types::purge(work).await
+}
+
+/// The tenants with settlements that are known no longer, and the oldest of each.
+pub(crate) async fn expired_settlements(
+    db: &Db,
+    now: Timestamp,
+) -> Result<Vec<(TenantId, Timestamp)>, DbError> {
+    let mut session = db.read_across_tenants().await?;
+    settlements::expired(session.reader(), now).await
+}
+
+/// Forgets some settlements of one tenant, from its oldest on.
+pub(crate) async fn forget_settlements(
+    work: &mut UnitOfWork,
+    oldest: Timestamp,
+) -> Result<(), DbError> {
+    settlements::forget(work, oldest).await
 }
 
 /// Does what is to be done about an endpoint: tells its owner, or disables it.

@@ -150,7 +150,7 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         error: last_error,
         kept: made.kept.clone(),
         node_id: item.holder,
-        outcome: status,
+        outcome: delivery.status,
     };
     (delivery, attempt)
 }

@@ -79,6 +79,8 @@ impl Bench {
             outcomes.push(receive);
         }
         go.send(()).unwrap();
+        // The group may run again, and its first job must not wait again.
+        drop(go);
         outcomes.into_iter().skip(1).map(|outcome| outcome.recv().unwrap()).collect()
     }
 

@@ -1,0 +1,88 @@
+//! An outcome as the rows that it becomes.
+
+use super::Engine;
+use super::attempt::Made;
+use super::item::Item;
+use crate::delivery::{DeliveryEdge, DeliveryStatus};
+use crate::plan::{NextStep, Outcome};
+use crate::statistics::Counted;
+use crate::store::settle::{AttemptRow, DeliveryRow};
+
+/// The row of a delivery in a state; whoever writes it adds what came of an attempt.
+pub(super) fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> DeliveryRow {
+    DeliveryRow {
+        tenant_id: item.tenant_id,
+        id: item.delivery_id,
+        event_id: item.event.event_id,
+        subscription_id: item.subscription_id,
+        origin: item.origin,
+        event_name: item.event.name.clone(),
+        status,
+        attempts: item.attempts,
+        next_attempt_at: None,
+        node_id: item.holder,
+        last_status: None,
+        last_error: None,
+        reason: None,
+        created_at: item.created_at,
+        updated_at: engine.0.db.now(),
+        order: item.order,
+    }
+}
+
+/// What an attempt makes of its delivery, and its own row.
+pub(super) fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
+    let Made { item, number, outcome, next, .. } = made;
+    let before = if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
+    // Every step follows from an attempt of a delivery that has not ended, so the edge is legal.
+    let status = before.next(DeliveryEdge::from(*next)).unwrap_or(before);
+    let (last_status, last_error) = match *outcome {
+        Outcome::Status { status: code, .. } => {
+            (Some(code), (!(200..300).contains(&code)).then(|| outcome.class()))
+        }
+        Outcome::Failed(class) => (None, Some(class)),
+    };
+    let next_attempt_at = match *next {
+        NextStep::Wait { until } => Some(until),
+        NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
+    };
+    let reason = match (*next, *outcome) {
+        (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
+        (NextStep::Gone, Outcome::Failed(why)) => Some(why),
+        (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
+    };
+    let delivery = DeliveryRow {
+        attempts: *number,
+        next_attempt_at,
+        last_status,
+        last_error,
+        reason,
+        ..delivery_row(engine, item, status)
+    };
+    let attempt = AttemptRow {
+        tenant_id: item.tenant_id,
+        delivery_id: item.delivery_id,
+        attempt: *number,
+        started_at: made.started_at,
+        phases: made.phases,
+        status: last_status,
+        error: last_error,
+        kept: made.kept.clone(),
+        node_id: item.holder,
+    };
+    (delivery, attempt)
+}
+
+/// What an attempt adds to the statistics of its subscription.
+pub(super) fn counted(made: &Made) -> Counted<'_> {
+    let attempted = made.number > made.item.attempts;
+    Counted {
+        tenant_id: made.item.tenant_id,
+        subscription_id: made.item.subscription_id,
+        event_name: &made.item.event.name,
+        started_at: made.started_at,
+        took: made.took(),
+        outcome: attempted.then_some(made.outcome),
+        next: made.next,
+    }
+}

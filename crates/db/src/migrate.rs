@@ -32,6 +32,7 @@ migrations![
     "0011_log",
     "0012_retention",
     "0013_consents",
+    "0014_settlements",
     "0016_settled"
 ];
 

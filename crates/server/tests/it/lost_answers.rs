@@ -1,9 +1,10 @@
-//! What a node does with PostgreSQL when it does not know whether something was committed, and with
-//! much that was left behind.
+//! What a node does with PostgreSQL when it does not know whether something was committed, with much
+//! that was left behind, and with tables that grow.
+
+use std::sync::Arc;
 
 use http::StatusCode;
 use serde_json::{Value, json};
-use std::sync::Arc;
 use tidings_testkit::{Cut, Ran, Receiver, Script, StatementLog, Tenant, TestApp, TestEngine};
 
 async fn statistics(acme: &Tenant, hook: &Receiver) -> Value {
@@ -45,6 +46,38 @@ fn outcomes_count_once_though_the_answer_to_their_commit_was_lost() {
         );
         assert_eq!(gone["consecutive_failures"], 2, "{gone}");
         app.end().await;
+    });
+}
+
+tidings_db::statements! {
+    /// Plans that this connection has kept, and how often one was made for an execution.
+    forked across query PLANS = "SELECT 0, 1",
+        "SELECT CAST(COALESCE(SUM(generic_plans), 0) AS BIGINT), \
+            CAST(COALESCE(SUM(custom_plans), 0) AS BIGINT) \
+            FROM pg_prepared_statements";
+}
+
+/// What was planned while the tables were empty would read all of them in the first burst.
+#[test]
+fn no_plan_is_kept_from_when_the_tables_were_empty() {
+    TestApp::run(TestEngine::Postgres, |app| {
+        Box::pin(async move {
+            let acme = app.tenant("acme").await;
+            for number in 0..30 {
+                acme.customer(&format!("c{number}@example.com")).await;
+            }
+            app.settle().await;
+            let mut planned = 0;
+            // Each of the pool's connections, or as many as are idle.
+            for _ in 0..6 {
+                let mut session = app.app.db.read_across_tenants().await.unwrap();
+                let plans: Option<(i64, i64)> = session.reader().row(&PLANS, &[]).await.unwrap();
+                let (kept, made) = plans.unwrap();
+                assert_eq!(kept, 0);
+                planned += made;
+            }
+            assert!(planned > 100, "only {planned} executions were looked at");
+        })
     });
 }
 

@@ -21,8 +21,11 @@ mod item;
 mod lane;
 mod membership;
 mod metrics;
+#[cfg(test)]
+mod model;
 mod outcome_rows;
 mod outcomes;
+mod progress;
 mod recover;
 mod settle;
 mod shares;
@@ -42,7 +45,7 @@ use tidings_vault::Vault;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use directory::Directory;
+pub(crate) use directory::{Directory, TenantDirectory};
 use erased::Erased;
 use in_hand::InHand;
 use item::Item;

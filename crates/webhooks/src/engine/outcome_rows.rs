@@ -3,13 +3,13 @@
 use super::Engine;
 use super::attempt::Made;
 use super::item::Item;
-use crate::delivery::{DeliveryEdge, DeliveryStatus};
+use super::progress::Progress;
 use crate::plan::{NextStep, Outcome};
 use crate::statistics::Counted;
 use crate::store::settle::{AttemptRow, DeliveryRow};
 
-/// The row of a delivery in a state; whoever writes it adds what came of an attempt.
-pub(super) fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> DeliveryRow {
+/// The row of a delivery that has come so far; whoever writes it adds what came of an attempt.
+pub(super) fn delivery_row(engine: &Engine, item: &Item, progress: Progress) -> DeliveryRow {
     DeliveryRow {
         tenant_id: item.tenant_id,
         id: item.delivery_id,
@@ -17,9 +17,9 @@ pub(super) fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus)
         subscription_id: item.subscription_id,
         origin: item.origin,
         event_name: item.event.name.clone(),
-        status,
-        attempts: item.attempts,
-        next_attempt_at: None,
+        status: progress.status,
+        attempts: progress.attempts,
+        next_attempt_at: progress.next_attempt_at,
         node_id: item.holder,
         last_status: None,
         last_error: None,
@@ -33,32 +33,20 @@ pub(super) fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus)
 /// What an attempt makes of its delivery, and its own row.
 pub(super) fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
     let Made { item, number, outcome, next, .. } = made;
-    let before = if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
-    // Every step follows from an attempt of a delivery that has not ended, so the edge is legal.
-    let status = before.next(DeliveryEdge::from(*next)).unwrap_or(before);
+    let progress = Progress::after(item.attempts, *number, *next);
     let (last_status, last_error) = match *outcome {
         Outcome::Status { status: code, .. } => {
             (Some(code), (!(200..300).contains(&code)).then(|| outcome.class()))
         }
         Outcome::Failed(class) => (None, Some(class)),
     };
-    let next_attempt_at = match *next {
-        NextStep::Wait { until } => Some(until),
-        NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
-    };
     let reason = match (*next, *outcome) {
         (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
         (NextStep::Gone, Outcome::Failed(why)) => Some(why),
         (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
     };
-    let delivery = DeliveryRow {
-        attempts: *number,
-        next_attempt_at,
-        last_status,
-        last_error,
-        reason,
-        ..delivery_row(engine, item, status)
-    };
+    let delivery =
+        DeliveryRow { last_status, last_error, reason, ..delivery_row(engine, item, progress) };
     let attempt = AttemptRow {
         tenant_id: item.tenant_id,
         delivery_id: item.delivery_id,
@@ -69,6 +57,7 @@ pub(super) fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow)
         error: last_error,
         kept: made.kept.clone(),
         node_id: item.holder,
+        outcome: progress.status,
     };
     (delivery, attempt)
 }

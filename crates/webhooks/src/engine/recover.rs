@@ -216,7 +216,7 @@ async fn take_up(
     let Some(name) = name else {
         engine.0.metrics.left();
         let busy = engine.0.activity.begin();
-        engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
+        engine.settle(Settled::Unwanted { holder, tenant_id, event_id, _busy: busy }).await;
         return;
     };
     // The trace that the event came from went with the memory that held it.

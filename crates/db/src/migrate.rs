@@ -33,7 +33,8 @@ migrations![
     "0012_retention",
     "0013_consents",
     "0014_settlements",
-    "0015_payload_rows"
+    "0015_payload_rows",
+    "0016_settled"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

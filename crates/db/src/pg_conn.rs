@@ -1,13 +1,36 @@
 //! Statements on a connection of PostgreSQL.
 
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use deadpool_postgres::Object;
+use tokio::time::error::Elapsed;
 use tokio_postgres::error::SqlState;
 
 use crate::pg_value::{PgColumn, PgValue};
 use crate::{DbError, Row, Statement, Value};
 
-/// A pooled connection that is closed, not returned, if it is dropped inside a transaction.
+/// The longest wait for an answer. The server ends a statement before that (`statement_timeout`), so
+/// whoever says nothing for longer is not there any more: a server that another took over from
+/// without a word, a network that swallows. No error would ever tell.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_secs(12);
+/// From this on a wait that nobody waited out is a reason to distrust the connections beside it.
+const SILENT_AFTER: Duration = Duration::from_secs(1);
+
+/// What came within [`ANSWER_MAX`].
+type Answer<T> = Result<Result<T, tokio_postgres::Error>, Elapsed>;
+
+/// Waits for an answer, though not for ever.
+fn answered<F: Future>(asking: F) -> tokio::time::Timeout<F> {
+    tokio::time::timeout(ANSWER_MAX, asking)
+}
+
+/// A pooled connection that is closed, not returned, if it is dropped inside a transaction, or while
+/// an answer is awaited: whoever takes it next would wait behind that.
 pub(crate) struct PgConn {
-    pub(crate) client: Option<deadpool_postgres::Object>,
+    pub(crate) client: Option<Object>,
+    /// Since when an answer is awaited.
+    asked_at: Option<Instant>,
     pub(crate) in_transaction: bool,
     /// Whether the server ended the transaction because another came in between.
     pub(crate) conflicted: bool,
@@ -19,18 +42,17 @@ pub(crate) struct PgConn {
 
 impl Drop for PgConn {
     fn drop(&mut self) {
-        if self.in_transaction
-            && let Some(client) = self.client.take()
-        {
-            drop(deadpool_postgres::Object::take(client));
+        if self.in_transaction || self.asked_at.is_some() {
+            self.throw_away();
         }
     }
 }
 
 impl PgConn {
-    pub(crate) fn new(client: deadpool_postgres::Object) -> Self {
+    pub(crate) fn new(client: Object) -> Self {
         Self {
             client: Some(client),
+            asked_at: None,
             in_transaction: false,
             conflicted: false,
             failed: false,
@@ -38,11 +60,23 @@ impl PgConn {
         }
     }
 
-    fn client(&self) -> Result<&deadpool_postgres::Object, DbError> {
-        self.client.as_ref().ok_or_else(|| DbError::Unavailable("connection closed".to_owned()))
+    /// The connection, to ask something: until [`PgConn::note`] an answer is awaited.
+    fn ask(&mut self) -> Result<&Object, DbError> {
+        let client = self.client.as_ref();
+        let client = client.ok_or_else(|| DbError::Unavailable("connection closed".to_owned()))?;
+        self.asked_at = Some(Instant::now());
+        Ok(client)
     }
 
-    fn note<T>(&mut self, result: Result<T, tokio_postgres::Error>) -> Result<T, DbError> {
+    fn note<T>(&mut self, answer: Answer<T>) -> Result<T, DbError> {
+        let Ok(result) = answer else {
+            self.failed = true;
+            self.throw_away();
+            let seconds = ANSWER_MAX.as_secs();
+            let error = format!("PostgreSQL did not answer within {seconds} seconds");
+            return Err(DbError::Unavailable(error));
+        };
+        self.asked_at = None;
         result.map_err(|error| {
             let error = pg_error(error);
             self.failed = true;
@@ -51,20 +85,39 @@ impl PgConn {
         })
     }
 
+    /// Closes the connection. Where an answer was awaited for long, connections that have answered
+    /// nobody since are closed too: what swallowed this one may have swallowed them, and each would
+    /// cost somebody the same wait.
+    fn throw_away(&mut self) {
+        let Some(client) = self.client.take() else { return };
+        let silent = self.asked_at.map(|asked_at| asked_at.elapsed());
+        if let Some(silent) = silent.filter(|silent| *silent >= SILENT_AFTER)
+            && let Some(pool) = Object::pool(&client)
+        {
+            let kept = pool.retain(|_, used| used.last_used() < silent);
+            tracing::warn!(
+                seconds = silent.as_secs(),
+                beside = kept.removed.len(),
+                "a connection to PostgreSQL was silent and is closed"
+            );
+        }
+        drop(Object::take(client));
+    }
+
     pub(crate) async fn query(
         &mut self,
         statement: &Statement,
         args: &[Value],
     ) -> Result<Vec<Row>, DbError> {
         self.enter().await?;
-        let client = self.client()?;
-        let result = async {
+        let client = self.ask()?;
+        let answer = answered(async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
             let args: Vec<PgValue<'_>> = args.iter().map(PgValue).collect();
             client.query(&prepared, &pg_args(&args)).await
-        };
-        let result = result.await;
-        self.note(result)?.iter().map(pg_row).collect()
+        });
+        let answer = answer.await;
+        self.note(answer)?.iter().map(pg_row).collect()
     }
 
     pub(crate) async fn execute(
@@ -73,14 +126,14 @@ impl PgConn {
         args: &[Value],
     ) -> Result<u64, DbError> {
         self.enter().await?;
-        let client = self.client()?;
-        let result = async {
+        let client = self.ask()?;
+        let answer = answered(async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
             let args: Vec<PgValue<'_>> = args.iter().map(PgValue).collect();
             client.execute(&prepared, &pg_args(&args)).await
-        };
-        let result = result.await;
-        self.note(result)
+        });
+        let answer = answer.await;
+        self.note(answer)
     }
 
     pub(crate) async fn execute_many(
@@ -89,14 +142,14 @@ impl PgConn {
         rows: &[Vec<Value>],
     ) -> Result<u64, DbError> {
         self.enter().await?;
-        let client = self.client()?;
-        let result = async {
+        let client = self.ask()?;
+        let answer = answered(async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
             let columns = pg_columns(statement, rows);
             client.execute(&prepared, &pg_arrays(&columns)).await
-        };
-        let result = result.await;
-        self.note(result)
+        });
+        let answer = answer.await;
+        self.note(answer)
     }
 
     pub(crate) async fn insert_many(
@@ -105,14 +158,14 @@ impl PgConn {
         rows: &[Vec<Value>],
     ) -> Result<Vec<Row>, DbError> {
         self.enter().await?;
-        let client = self.client()?;
-        let result = async {
+        let client = self.ask()?;
+        let answer = answered(async {
             let prepared = client.prepare_cached(statement.postgres()).await?;
             let columns = pg_columns(statement, rows);
             client.query(&prepared, &pg_arrays(&columns)).await
-        };
-        let result = result.await;
-        self.note(result)?.iter().map(pg_row).collect()
+        });
+        let answer = answer.await;
+        self.note(answer)?.iter().map(pg_row).collect()
     }
 
     /// Opens the unit of a group, if that is still to be done.
@@ -136,17 +189,16 @@ impl PgConn {
     }
 
     pub(crate) async fn control(&mut self, text: &str) -> Result<(), DbError> {
-        let result = self.client()?.batch_execute(text).await;
-        self.note(result)
+        let answer = answered(self.ask()?.batch_execute(text)).await;
+        self.note(answer)
     }
 
     /// Ends the transaction. A COMMIT that the server did not refuse may have happened.
     pub(crate) async fn end(&mut self, text: &str) -> Result<(), DbError> {
-        let result = self.client()?.batch_execute(text).await;
-        self.in_transaction = result.is_err();
-        let refused =
-            result.as_ref().is_err_and(|error| error.as_db_error().is_some() && !error.is_closed());
-        self.note(result).map_err(|error| {
+        let answer = answered(self.ask()?.batch_execute(text)).await;
+        self.in_transaction = !matches!(answer, Ok(Ok(())));
+        let refused = matches!(&answer, Ok(Err(error)) if error.as_db_error().is_some() && !error.is_closed());
+        self.note(answer).map_err(|error| {
             let parted = matches!(error, DbError::Unavailable(_)) || !refused;
             if parted && text == "COMMIT" { DbError::Unknown(error.to_string()) } else { error }
         })

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
+use futures_util::FutureExt;
 use rand::Rng;
 use tidings_events::CommittedEvent;
 use tidings_kernel::{Ctx, Uuid, limits};
@@ -183,7 +184,9 @@ impl Db {
             let conn = self.0.conn(Link::Postgres(Box::new(PgConn::new(client))));
             let mut work = UnitOfWork::new(conn, ctx.clone(), self.node());
             work.conn.begin(isolation, &tenant_setting(ctx.tenant_id)).await.map_err(E::from)?;
-            let failure = match run_and_record(&mut work, &run).await {
+            // As on SQLite's writer, a panic is the unit's failure, and not the end of whoever asked.
+            let ran = AssertUnwindSafe(run_and_record(&mut work, &run)).catch_unwind().await;
+            let failure = match ran.unwrap_or_else(|_| Err(DbError::Panicked.into())) {
                 Ok(value) => match self.commit_one(&mut work).await {
                     Ok(()) => {
                         let (_, events) = work.into_parts();

@@ -16,8 +16,9 @@ tidings_db::statements! {
         parked_at = NULL, last_error = NULL WHERE jobs.parked_at IS NOT NULL";
     across query DUE = "SELECT tenant_id, id, kind, payload, attempts, lease FROM jobs \
         WHERE due_at <= $1 AND parked_at IS NULL AND (leased_until IS NULL OR leased_until < $2) \
-        ORDER BY due_at LIMIT 64";
-    across query NEXT_DUE = "SELECT MIN(due_at) FROM jobs WHERE parked_at IS NULL";
+        AND kind IN_TEXTS($3) ORDER BY due_at LIMIT 64";
+    across query NEXT_DUE = "SELECT MIN(due_at) FROM jobs \
+        WHERE parked_at IS NULL AND kind IN_TEXTS($1)";
     command CLAIM = "UPDATE jobs SET leased_until = $4, lease = lease + 1, \
         attempts = attempts + 1 WHERE tenant_id = $1 AND id = $2 AND lease = $3";
     command FINISH = "DELETE FROM jobs WHERE tenant_id = $1 AND id = $2 AND lease = $3";
@@ -144,6 +145,12 @@ pub trait JobHandler: Send + Sync + 'static {
     }
 }
 
+/// The kinds that this node knows. Others are a newer node's, and however many of them are due, they are
+/// in nobody's way here.
+fn kinds(handlers: &[std::sync::Arc<dyn JobHandler>]) -> Vec<String> {
+    handlers.iter().map(|handler| handler.kind().to_owned()).collect()
+}
+
 /// Claims and runs the jobs that are due. Says how many it ran.
 pub(crate) async fn run_due(
     db: &Db,
@@ -151,12 +158,11 @@ pub(crate) async fn run_due(
     pulse: Option<&Pulse>,
 ) -> Result<usize, DbError> {
     let lease_now = db.lease_now().await?;
-    let due: Vec<Job> =
-        db.read_across_tenants().await?.reader().rows(&DUE, args![db.now(), lease_now]).await?;
+    let args = args![db.now(), lease_now, kinds(handlers)[..]];
+    let due: Vec<Job> = db.read_across_tenants().await?.reader().rows(&DUE, args).await?;
     let mut ran = 0;
     for mut job in due {
         let Some(handler) = handlers.iter().find(|handler| handler.kind() == job.kind) else {
-            // A newer node knows the kind; leave it to that one.
             continue;
         };
         if let Some(pulse) = pulse {
@@ -167,9 +173,30 @@ pub(crate) async fn run_due(
             continue;
         }
         ran += 1;
-        run_one(db, std::sync::Arc::clone(handler), job).await?;
+        let handler = std::sync::Arc::clone(handler);
+        if job.attempts > ATTEMPTS_MAX {
+            park_unended(db, handler, job).await?;
+        } else {
+            run_one(db, handler, job).await?;
+        }
     }
     Ok(ran)
+}
+
+/// Parks a job that was begun as often as it may fail, and given back by nobody: each time the process
+/// ended with it, or its lease ran out before it did.
+async fn park_unended(
+    db: &Db,
+    handler: std::sync::Arc<dyn JobHandler>,
+    job: Job,
+) -> Result<(), DbError> {
+    let ctx = db.tenant_ctx(handler.kind(), job.tenant_id).await?;
+    let why = format!(
+        "it was begun {ATTEMPTS_MAX} times and came to no end: the process ended with it, or it took \
+         longer than {} seconds",
+        LEASE.as_secs()
+    );
+    give_back(db, &ctx, (handler, job), JobError::Hopeless(why)).await
 }
 
 async fn claim(db: &Db, job: &mut Job, until: Timestamp) -> Result<bool, DbError> {
@@ -280,9 +307,13 @@ async fn give_back(
     done.await.map(|_| ())
 }
 
-/// When the next job is due.
-pub(crate) async fn next_due(db: &Db) -> Result<Option<Timestamp>, DbError> {
-    db.read_across_tenants().await?.reader().scalar(&NEXT_DUE, &[]).await
+/// When the next job of a kind that this node knows is due.
+pub(crate) async fn next_due(
+    db: &Db,
+    handlers: &[std::sync::Arc<dyn JobHandler>],
+) -> Result<Option<Timestamp>, DbError> {
+    let args = args![kinds(handlers)[..]];
+    db.read_across_tenants().await?.reader().scalar(&NEXT_DUE, args).await
 }
 
 /// How many jobs of each kind are parked.

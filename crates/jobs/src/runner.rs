@@ -161,21 +161,21 @@ impl Runner {
     }
 
     async fn jobs_loop(self, pulse: Pulse) {
-        let Inner { db, bus, .. } = &*self.0;
+        let Inner { db, bus, handlers, .. } = &*self.0;
         loop {
             pulse.beat();
             pulse.waits_for("a job, a sweep, or the database");
-            if let Err(error) = self.run_due_beating(Some(&pulse)).await {
+            let ran = self.run_due_beating(Some(&pulse)).await.unwrap_or_else(|error| {
                 tracing::warn!(%error, "jobs could not run");
-            }
-            let next = match (queue::next_due(db).await, sweep::next_due(db).await) {
+                0
+            });
+            let next = match (queue::next_due(db, handlers).await, sweep::next_due(db).await) {
                 (Ok(job), Ok(sweep)) => [job, sweep].into_iter().flatten().min(),
                 _ => None,
             };
-            let poll = bus.after(POLL);
-            // Something that is due but leased elsewhere must not make this loop spin.
-            let due = next.filter(|due| *due > db.now()).map_or(poll, |due| due.min(poll));
-            bus.wait(Topic::Jobs, due).await;
+            if let Some(due) = rest(ran, next, (db.now(), bus.after(POLL))) {
+                bus.wait(Topic::Jobs, due).await;
+            }
         }
     }
 
@@ -225,6 +225,20 @@ impl Runner {
     }
 }
 
+/// Until when the loop of jobs waits; not at all where something ran and more is due. What is due but
+/// leased elsewhere, or cannot be taken, must not make it spin.
+fn rest(
+    ran: usize,
+    next: Option<Timestamp>,
+    (now, poll): (Timestamp, Timestamp),
+) -> Option<Timestamp> {
+    match next {
+        Some(due) if due > now => Some(due.min(poll)),
+        Some(_) if ran > 0 => None,
+        Some(_) | None => Some(poll),
+    }
+}
+
 /// Every schedule with its last and next run.
 pub async fn report(db: &Db) -> Result<Vec<JobReport>, DbError> {
     let rows = sweep::report(db).await?;
@@ -246,4 +260,29 @@ pub async fn parked(db: &Db) -> Result<Vec<(String, i64)>, DbError> {
     let mut parked = queue::parked(db).await?;
     parked.extend(reaction::parked(db).await?);
     Ok(parked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_loop_of_jobs_goes_round_at_once_where_something_ran_and_more_is_due() {
+        let at = Timestamp::from_micros;
+        for (ran, next, wanted) in [
+            (0, None, Some(20)),
+            (1, None, Some(20)),
+            (0, Some(15), Some(15)),
+            (1, Some(15), Some(15)),
+            (1, Some(25), Some(20)),
+            // Due, and nothing of it could be taken.
+            (0, Some(10), Some(20)),
+            (0, Some(5), Some(20)),
+            (1, Some(10), None),
+            (64, Some(5), None),
+        ] {
+            let found = rest(ran, next.map(at), (at(10), at(20)));
+            assert_eq!(found, wanted.map(at), "{ran} {next:?}");
+        }
+    }
 }

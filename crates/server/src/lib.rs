@@ -19,6 +19,7 @@ mod heads;
 mod metrics;
 mod operator;
 mod probes;
+mod readiness;
 mod serve;
 mod settings;
 mod stall;

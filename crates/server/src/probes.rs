@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{Path, State};
@@ -17,15 +16,14 @@ use tidings_kernel::{Actor, ProblemKind};
 use tidings_web::Authenticator;
 
 use crate::metrics::Metrics;
-
-/// What the probe waits for a write; whoever probes waits not much longer.
-const PATIENCE: Duration = Duration::from_secs(2);
+use crate::readiness::{OK, Readiness};
 
 struct Inner {
     db: Db,
     tasks: Tasks,
     metrics: Metrics,
     identity: Identity,
+    readiness: Readiness,
     draining: AtomicBool,
 }
 
@@ -41,8 +39,8 @@ impl std::fmt::Debug for Probes {
 
 impl Probes {
     pub(crate) fn new(db: Db, tasks: Tasks, metrics: Metrics, identity: Identity) -> Self {
-        let draining = AtomicBool::new(false);
-        Self(Arc::new(Inner { db, tasks, metrics, identity, draining }))
+        let (readiness, draining) = (Readiness::default(), AtomicBool::new(false));
+        Self(Arc::new(Inner { db, tasks, metrics, identity, readiness, draining }))
     }
 
     /// Says that no new work should come here.
@@ -83,14 +81,9 @@ pub(crate) fn routes(probes: &Probes, openapi: &serde_json::Value) -> Router {
         .merge(pages)
 }
 
-/// The database must take a write: one that answers questions only (a standby, a writer that stands
-/// still, a disk that is read-only now) can accept no change.
 async fn readyz(State(probes): State<Probes>) -> Response {
-    let database = match tokio::time::timeout(PATIENCE, probes.0.identity.try_write()).await {
-        Ok(Ok(())) => "ok".to_owned(),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => format!("no write within {} seconds", PATIENCE.as_secs()),
-    };
+    let Inner { db, identity, readiness, .. } = &*probes.0;
+    let database = readiness.database(identity, db.is_shared()).await;
     let draining = probes.0.draining.load(Ordering::Acquire);
     let beats = probes.0.tasks.beats();
     let slowest = beats.iter().map(|beat| beat.age.as_secs()).max();
@@ -101,11 +94,11 @@ async fn readyz(State(probes): State<Probes>) -> Response {
             json!({"loop": beat.name, "seconds": beat.age.as_secs(), "waits_for": beat.waits_for})
         })
         .collect();
-    let ready = database == "ok" && !draining && late.is_empty();
+    let ready = database == OK && !draining && late.is_empty();
     let body = json!({
         "ready": ready,
         "draining": draining,
-        "engine": probes.0.db.engine_name(),
+        "engine": db.engine_name(),
         "database": database,
         "slowest_loop_seconds": slowest,
         "late_loops": late,

@@ -1,4 +1,5 @@
-//! A wire to PostgreSQL that can be cut at the moment that matters: while a transaction commits.
+//! A wire to PostgreSQL that can be cut at the moment that matters, while a transaction commits; and
+//! that can swallow what is sent, as a network does that lost its way.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -27,6 +28,8 @@ pub struct Wire {
     pub url: String,
     armed: Armed,
     whole: watch::Sender<bool>,
+    /// Changes whenever the connections of that moment fall silent.
+    swallowed: watch::Sender<()>,
     accepting: AbortHandle,
 }
 
@@ -49,22 +52,34 @@ impl Wire {
         url.query_pairs_mut().append_pair("sslmode", "disable");
         let armed = Armed::default();
         let (whole, watched) = watch::channel(true);
+        let (swallowed, silence) = watch::channel(());
         let seen = Arc::clone(&armed);
         #[expect(clippy::disallowed_methods, reason = "it ends with the wire")]
         let accepting = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 let (server, armed) = (server.clone(), Arc::clone(&seen));
-                let mut whole = watched.clone();
+                let (mut whole, mut silence) = (watched.clone(), silence.clone());
+                silence.mark_unchanged();
                 drop(tokio::spawn(async move {
+                    let mut carrying = std::pin::pin!(carry(client, server, &armed));
                     // A connection that breaks is what the wire is for.
                     tokio::select! {
-                        _ = carry(client, server, &armed) => {}
-                        _ = whole.wait_for(|whole| !whole) => {}
+                        _ = &mut carrying => return,
+                        _ = whole.wait_for(|whole| !whole) => return,
+                        _ = silence.changed() => {}
                     }
+                    // Its sockets stay open, and nothing goes by any more.
+                    let _ = whole.wait_for(|whole| !whole).await;
                 }));
             }
         });
-        Self { url: url.into(), armed, whole, accepting: accepting.abort_handle() }
+        Self { url: url.into(), armed, whole, swallowed, accepting: accepting.abort_handle() }
+    }
+
+    /// Lets the connections of this moment fall silent: they stay open, what is sent is taken, and
+    /// nothing of it arrives. New ones are well.
+    pub fn swallow(&self) {
+        self.swallowed.send_replace(());
     }
 
     /// Cuts it: connections end, and new ones end at once.

@@ -9,7 +9,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use crate::DbError;
 use crate::engine::sqlite::WriterMode;
 use crate::metrics::{DbMetrics, PoolState};
-use crate::pg_conn::pg_error;
+use crate::pg_conn::{ANSWER_MAX, pg_error};
 
 /// How long to wait for a connection before a caller is told to come back.
 const ACQUIRE_MAX: Duration = Duration::from_secs(2);
@@ -23,9 +23,19 @@ pub(crate) struct Postgres {
     metrics: DbMetrics,
 }
 
-/// What each connection is told.
+/// What each connection is told. A plan is made for each execution: one that was made while the tables
+/// were empty, and kept, reads all of them once they are full, which a burst does within seconds and
+/// before anything is analysed. Compiling a plan costs more than any statement here.
 const SETTINGS: &str = "-c statement_timeout=10s -c lock_timeout=5s \
-    -c idle_in_transaction_session_timeout=10s -c search_path=public";
+    -c idle_in_transaction_session_timeout=10s -c search_path=public \
+    -c plan_cache_mode=force_custom_plan -c jit=off -c max_parallel_workers_per_gather=0";
+
+/// What the server does not confirm within this ends a connection, and so does silence of a bit more
+/// than that while nothing is asked. Long enough for a packet that is sent again, short enough to be
+/// over before the watchdog looks.
+const UNHEARD_MAX: Duration = Duration::from_secs(5);
+/// Between two questions whether the other end is still there, and how many are asked in vain.
+const KEEPALIVE: (Duration, u32) = (Duration::from_secs(2), 3);
 
 /// Connections for bookkeeping.
 const RESERVED: usize = 4;
@@ -44,6 +54,11 @@ impl Postgres {
             .application_name("tidings")
             .target_session_attrs(TargetSessionAttrs::ReadWrite)
             .connect_timeout(Duration::from_secs(5))
+            .tcp_user_timeout(UNHEARD_MAX)
+            .keepalives(true)
+            .keepalives_idle(UNHEARD_MAX)
+            .keepalives_interval(KEEPALIVE.0)
+            .keepalives_retries(KEEPALIVE.1)
             .options(SETTINGS);
         let only_looks = writer == WriterMode::Absent;
         if only_looks {
@@ -68,7 +83,8 @@ impl Postgres {
                 .map_err(|error| DbError::Unavailable(error.to_string()))
         };
         let engine = Self { pool: pool(connections)?, reserved: pool(RESERVED)?, metrics };
-        engine.assert_sound().await?;
+        let silent = |_| DbError::Unavailable("PostgreSQL accepts and says nothing".to_owned());
+        tokio::time::timeout(ANSWER_MAX, engine.assert_sound()).await.map_err(silent)??;
         let mut connection = engine.connection().await?;
         if only_looks {
             crate::migrate::expect_postgres(&connection).await?;

@@ -81,6 +81,14 @@ impl Identity {
         self.db.write(&self.installation_ctx(), unit).await.map(|_| ())
     }
 
+    /// The same by the way of bookkeeping, which has connections of its own where there are any.
+    pub async fn try_bookkeeping(&self) -> Result<(), DbError> {
+        let unit = work!([], |work| async move {
+            installation::try_write(&mut work.silent(Silent::Installation)).await
+        });
+        self.db.write_bookkeeping(&self.installation_ctx(), unit).await.map(|_| ())
+    }
+
     /// Replaces the operator's key. The old one opens nothing from the next start on.
     pub async fn rotate_operator_key(
         &self,

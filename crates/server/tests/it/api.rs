@@ -1,13 +1,14 @@
 //! The door: what is malformed, oversize, unknown or repeated gets the right problem.
 
 use std::sync::{Arc, Mutex, mpsc};
+use std::time::Instant;
 
 use axum::body::Body;
 use http::{Method, StatusCode};
 use serde_json::json;
 use tidings_db::{DbError, work};
 use tidings_kernel::{TenantId, limits};
-use tidings_testkit::{TestApp, TestEngine, stories};
+use tidings_testkit::{Ran, StatementLog, TestApp, TestEngine, stories};
 use tower::ServiceExt as _;
 
 stories! {
@@ -165,6 +166,34 @@ async fn a_request_that_does_not_end_gets_a_problem_after_a_minute() {
     assert_eq!(problem["type"], "/problems/request_timeout");
     assert!(problem["detail"].as_str().unwrap().contains("Idempotency-Key"));
     app.end().await;
+}
+
+/// Anybody may probe, and a probe is a write: many of them are one.
+#[test]
+fn probes_that_come_together_are_one_write() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for engine in [TestEngine::Sqlite, TestEngine::Postgres] {
+            let log = Arc::new(StatementLog::default());
+            let observed = TestApp::start_observed(engine, Some(Arc::clone(&log))).await;
+            let Some(app) = observed else { continue };
+            let mut probes = tokio::task::JoinSet::new();
+            let began = Instant::now();
+            for _ in 0..50 {
+                let nobody = app.anonymous();
+                probes.spawn(async move { nobody.get("/readyz").await.unwrap().status });
+            }
+            assert!(probes.join_all().await.iter().all(|status| *status == StatusCode::OK));
+            let ran = log.ran();
+            let writes = ran.iter().filter(|ran| {
+                matches!(ran, Ran::Statement(name, _) if name.ends_with("installation::TOUCH"))
+            });
+            // One for each pool and second, and one that began before the first had ended.
+            let most = 2 * (2 + usize::try_from(began.elapsed().as_secs()).unwrap());
+            assert!((1..=most).contains(&writes.count()), "{:?}", log.names());
+            app.end().await;
+        }
+    });
 }
 
 /// On one engine: PostgreSQL has no single writer that could stand still.

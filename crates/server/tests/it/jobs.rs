@@ -6,18 +6,19 @@ use std::time::Duration;
 
 use serde_json::json;
 use tidings_bus::Bus;
-use tidings_db::{DbError, UnitFuture, UnitOfWork, work};
+use tidings_db::{DbError, Silent, UnitFuture, UnitOfWork, args, work};
 use tidings_jobs::{
     Job, JobError, JobHandler, Leases, LoggedEvent, NewJob, ReactionHandler, Runner, RunnerBuilder,
     enqueue,
 };
-use tidings_kernel::Problem;
+use tidings_kernel::{Problem, TenantId};
 use tidings_testkit::{Tenant, TestApp, stories};
 
 /// A job and a reaction that fail as long as they are told to.
 #[derive(Clone, Default)]
 struct Faulty {
     works: Arc<AtomicBool>,
+    panics: Arc<AtomicBool>,
     /// How often the job was done.
     done: Arc<AtomicUsize>,
 }
@@ -32,6 +33,7 @@ impl JobHandler for Faulty {
     fn run<'t>(&self, _: &'t mut UnitOfWork, job: Job) -> UnitFuture<'t, (), JobError> {
         let faulty = self.clone();
         Box::pin(async move {
+            assert!(!faulty.panics.load(Ordering::Acquire), "it is meant to panic");
             if !faulty.works.load(Ordering::Acquire) {
                 return Err(JobError::Hopeless("it is meant to fail".to_owned()));
             }
@@ -79,14 +81,34 @@ fn node(app: &TestApp, faulty: &Faulty) -> Runner {
 }
 
 async fn ask_for(app: &TestApp, acme: &Tenant, times: usize) {
+    ask_for_kind(app, acme, (KIND, times), Some("the one".to_owned())).await;
+}
+
+async fn ask_for_kind(
+    app: &TestApp,
+    acme: &Tenant,
+    (kind, times): (&'static str, usize),
+    unique_key: Option<String>,
+) {
     let db = &app.app.db;
     let ctx = db.tenant_ctx("test", acme.id.parse().unwrap()).await.unwrap();
-    let unit = work!([], |work| async move {
+    let unit = work!([unique_key], |work| async move {
         let due_at = work.now();
-        let unique_key = Some("the one".to_owned());
-        enqueue(work, NewJob { kind: KIND, payload: &times, due_at, unique_key }).await
+        enqueue(work, NewJob { kind, payload: &times, due_at, unique_key }).await
     });
     let _committed = db.write::<(), DbError, _>(&ctx, unit).await.unwrap();
+}
+
+tidings_db::statements! {
+    /// As if each run had ended with its process: claimed, and never given back.
+    command SPEND = "UPDATE jobs SET attempts = 12 WHERE tenant_id = $1";
+    query WHY = "SELECT last_error FROM jobs WHERE tenant_id = $1";
+}
+
+async fn why(app: &TestApp, acme: &Tenant) -> String {
+    let tenant_id: TenantId = acme.id.parse().unwrap();
+    let mut session = app.app.db.read(tenant_id).await.unwrap();
+    session.reader().scalar(&WHY, args![tenant_id]).await.unwrap()
 }
 
 stories! {
@@ -125,6 +147,59 @@ stories! {
         ask_for(app, &acme, 100).await;
         assert_eq!(runner.run_due().await.unwrap(), 1);
         assert_eq!(faulty.done.load(Ordering::Acquire), 10);
+    }
+
+    async fn a_job_that_panics_is_parked_and_others_are_done(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let faulty = Faulty::default();
+        faulty.panics.store(true, Ordering::Release);
+        let runner = node(app, &faulty);
+        ask_for(app, &acme, 1).await;
+        for _ in 0..12 {
+            assert_eq!(tidings_jobs::parked(&app.app.db).await.unwrap(), []);
+            assert_eq!(runner.run_due().await.unwrap(), 1);
+            app.clock.advance(Duration::from_hours(2));
+        }
+        assert_eq!(tidings_jobs::parked(&app.app.db).await.unwrap(), [(KIND.to_owned(), 1)]);
+        assert!(why(app, &acme).await.contains("panicked"));
+        assert_eq!(runner.run_due().await.unwrap(), 0);
+    }
+
+    async fn a_job_that_ended_with_its_process_each_time_is_parked_unseen(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let faulty = Faulty::default();
+        faulty.works.store(true, Ordering::Release);
+        let runner = node(app, &faulty);
+        ask_for(app, &acme, 1).await;
+        let tenant_id: TenantId = acme.id.parse().unwrap();
+        let ctx = app.app.db.tenant_ctx("test", tenant_id).await.unwrap();
+        let spend = work!([], |work| async move {
+            work.silent(Silent::JobBookkeeping).execute(&SPEND, args![tenant_id]).await
+        });
+        let _committed = app.app.db.write::<u64, DbError, _>(&ctx, spend).await.unwrap();
+        assert_eq!(runner.run_due().await.unwrap(), 1);
+        assert_eq!(tidings_jobs::parked(&app.app.db).await.unwrap(), [(KIND.to_owned(), 1)]);
+        assert!(why(app, &acme).await.contains("begun 12 times"));
+        assert_eq!(faulty.done.load(Ordering::Acquire), 0, "it was not run once more");
+        // Whoever asks for it again has it tried afresh.
+        ask_for(app, &acme, 1).await;
+        assert_eq!(runner.run_due().await.unwrap(), 1);
+        assert_eq!(faulty.done.load(Ordering::Acquire), 1);
+    }
+
+    async fn jobs_of_a_newer_node_are_in_nobodys_way(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let faulty = Faulty::default();
+        faulty.works.store(true, Ordering::Release);
+        let runner = node(app, &faulty);
+        // More of them than are looked at together, and all due before the one that is known.
+        for _ in 0..70 {
+            ask_for_kind(app, &acme, ("test.newer", 1), None).await;
+        }
+        app.clock.advance(Duration::from_secs(1));
+        ask_for(app, &acme, 1).await;
+        assert_eq!(runner.run_due().await.unwrap(), 1);
+        assert_eq!(faulty.done.load(Ordering::Acquire), 1);
     }
 
     async fn two_nodes_take_a_parked_event_once(app: &TestApp) {

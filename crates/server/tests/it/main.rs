@@ -24,6 +24,7 @@ mod identity;
 mod isolation;
 mod jobs;
 mod live_tail;
+mod lost_answers;
 mod metrics;
 mod payload_filters;
 mod poison;

@@ -14,7 +14,7 @@ use crate::tour::{background, tour};
 
 /// What does not run where only one process can open the database: there nobody says that it lives,
 /// nobody asks who may do something, and nobody else changes subscriptions.
-const OF_SEVERAL_NODES: [&str; 10] = [
+const OF_SEVERAL_NODES: [&str; 11] = [
     "tidings_db::session::SERVER_TIME",
     "tidings_jobs::lease::DROP_ALL",
     "tidings_jobs::lease::TAKE",
@@ -24,6 +24,7 @@ const OF_SEVERAL_NODES: [&str; 10] = [
     "tidings_webhooks::store::nodes::COUNT_FENCED",
     "tidings_webhooks::store::nodes::FENCE_DEAD",
     "tidings_webhooks::store::nodes::HOLD",
+    "tidings_webhooks::store::nodes::SETTLE",
     "tidings_webhooks::store::subscriptions::GENERATIONS",
 ];
 /// What runs nowhere else: the process that starts is the only one.

@@ -23,6 +23,10 @@ const PUBLISHERS: usize = 6;
 /// How long after the wire is mended a request may still be refused.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long after its connections fell silent a node may be deaf: the longest wait for an answer, and
+/// a request that was refused after it. Its watchdog ends it after a minute.
+const AUDIBLE_WITHIN: Duration = Duration::from_secs(40);
+
 /// Publishes number after number, each with a key of its own, and each until it is accepted.
 async fn publish(client: Client, publisher: usize, stop: Arc<AtomicBool>) -> Vec<String> {
     let mut accepted = Vec::new();
@@ -146,6 +150,73 @@ async fn cut_again_and_again(url: &str) {
         );
     }
     node.end().await;
+}
+
+/// Makes customers until one is accepted, and gives its id.
+async fn accepted(client: &Client) -> String {
+    for number in 0.. {
+        let email = format!("{number}@{}.example.com", std::process::id());
+        let ada = json!({"email": email, "first_name": "Ada", "last_name": "Lovelace"});
+        let answer = client.post("/api/v1/customers", &ada).await.unwrap();
+        if answer.status == StatusCode::CREATED {
+            return answer.text("/id").to_owned();
+        }
+        let problem = answer.problem();
+        let may_be_repeated = ["unavailable", "duplicate_email"].contains(&&*problem);
+        assert!(may_be_repeated, "{}", answer.json());
+    }
+    unreachable!("numbers do not end")
+}
+
+/// Whether an object's event was delivered and has its place in the log, and the node is ready: each
+/// is the work of other loops, with connections of their own.
+async fn has_come(client: &Client, hook: &Receiver, id: &str) -> bool {
+    let arrived = hook.arrivals().iter().any(|arrival| arrival.json()["subject"]["id"] == id);
+    let page = client.get(&format!("/api/v1/webhooks/events/log?subject_id={id}")).await.unwrap();
+    let placed = page.json()["data"].as_array().is_some_and(|rows| !rows.is_empty());
+    let ready = client.get("/readyz").await.unwrap().status.is_success();
+    arrived && placed && ready
+}
+
+/// The connections of before are silent and stay open, as after a failover without a word; new ones
+/// are well. Far sooner than the watchdog ends the process, everything goes on by itself.
+async fn fall_silent(url: &str) {
+    let wire = Wire::to(url).await;
+    let node = node(&wire.url, "silent").await;
+    let operator = node.client.with_key(OPERATOR);
+    let tenant = operator.post("/api/v1/tenants", &json!({"name": "silent"})).await.unwrap();
+    let client = node.client.with_key(tenant.text("/api_key"));
+    let hook = Receiver::start().await;
+    let body = json!({"url": hook.url(), "events": ["customer.created"]});
+    let made = client.post("/api/v1/webhooks/subscriptions", &body).await.unwrap();
+    assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+
+    for round in 0..2 {
+        wire.swallow();
+        let began = Instant::now();
+        let well = async {
+            let id = accepted(&client).await;
+            while !has_come(&client, &hook, &id).await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let well = tokio::time::timeout(AUDIBLE_WITHIN, well).await;
+        assert!(well.is_ok(), "round {round}: it stayed deaf");
+        #[expect(clippy::print_stderr, reason = "the figures of the run")]
+        {
+            eprintln!("well {:?} after its connections fell silent", began.elapsed());
+        }
+    }
+    node.end().await;
+}
+
+#[test]
+fn a_database_that_falls_silent_costs_seconds_and_nothing_else() {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let Some(database) = postgres::fresh_database().await else { return };
+        fall_silent(&database.url).await;
+    });
 }
 
 #[test]

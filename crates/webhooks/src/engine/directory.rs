@@ -117,7 +117,7 @@ impl Directory {
     /// tenants. Asked after the events were committed, so a subscription that was there before an
     /// event is seen.
     pub(crate) async fn refresh(&self, tenants: &[TenantId]) -> Result<(), DbError> {
-        if !self.db.is_shared() {
+        if !self.db.is_shared() || tenants.is_empty() {
             return Ok(());
         }
         let mut session = self.db.read_across_tenants().await?;

@@ -19,6 +19,9 @@ use crate::store::nodes;
 
 /// Everything without a living holder is looked for this often, even when nobody was fenced.
 const ADOPT_EVERY: Duration = Duration::from_secs(30);
+/// The longest wait for a heartbeat: shorter than the time after which others may fence this node, so
+/// that a connection that says nothing any more costs one heartbeat, and the next has another.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// Fenced nodes are shown in `doctor` for so long.
 const REMEMBERED: Duration = Duration::from_hours(24);
 
@@ -93,7 +96,8 @@ pub(super) async fn run(engine: Engine, name: String, pulse: Pulse) {
         }
         pulse.waits_for("the database to take a heartbeat");
         let sent = Instant::now();
-        match beat(&engine).await {
+        let taken = tokio::time::timeout(PATIENCE, beat(&engine)).await;
+        match taken.unwrap_or_else(|_| Err(silent())) {
             Ok(Beat::Alive { fenced }) => {
                 engine.0.lease.renew(sent);
                 if fenced != known_fenced || adopted_at.elapsed() >= ADOPT_EVERY {
@@ -119,6 +123,10 @@ enum Beat {
         fenced: i64,
     },
     Fenced,
+}
+
+fn silent() -> DbError {
+    DbError::Unavailable(format!("it said nothing within {} seconds", PATIENCE.as_secs()))
 }
 
 async fn beat(engine: &Engine) -> Result<Beat, DbError> {

@@ -23,6 +23,7 @@ mod membership;
 mod metrics;
 #[cfg(test)]
 mod model;
+mod outcome_rows;
 mod outcomes;
 mod progress;
 mod recover;
@@ -31,7 +32,7 @@ mod shares;
 mod standing_now;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tidings_bus::{Activity, Bus, Busy, Tasks, Topic};
@@ -80,6 +81,9 @@ pub(crate) struct Inner {
     /// Subjects of which nothing is sent any more.
     erased: Erased,
     lease: membership::Lease,
+    /// How many batches of outcomes were begun: each has a number, by which it is known after its
+    /// commit.
+    batches: AtomicI64,
     /// Whether pointers were left in the database because memory was full.
     overflowed: AtomicBool,
     draining: AtomicBool,
@@ -151,6 +155,7 @@ impl Engine {
             due_turn: tokio::sync::Mutex::default(),
             shares: Shares::new(IN_FLIGHT_MAX),
             erased: Erased::default(),
+            batches: AtomicI64::new(0),
             overflowed: AtomicBool::new(true),
             draining: AtomicBool::new(false),
         }));
@@ -237,7 +242,7 @@ impl Engine {
     /// Takes up what is pending in the database and due now. Says how much; for tests, which have
     /// no patience for polls.
     pub async fn run_due(&self) -> Result<usize, DbError> {
-        let recovered = recover::run_once(self, true).await?;
+        let recovered = recover::run_once(self, true, None).await?;
         Ok(recovered + due::run_once(self).await?)
     }
 

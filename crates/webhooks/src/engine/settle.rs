@@ -1,6 +1,7 @@
 //! Outcomes, written in batches: deliveries and attempts with their result, pointers removed.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tidings_bus::{Busy, Pulse, Topic};
@@ -12,10 +13,12 @@ use super::attempt::Made;
 use super::ended::Ended;
 use super::holding::is_held_by;
 use super::item::Item;
+use super::outcome_rows::{counted, delivery_row, rows_of};
 use super::progress::{Closing, Parking, Progress, closing, parking};
-use crate::plan::{NextStep, Outcome};
-use crate::statistics::{Counted, Tally};
+use crate::plan::NextStep;
+use crate::statistics::Tally;
 use crate::store::health::Outcomes;
+use crate::store::nodes::Settling;
 use crate::store::settle::{AttemptRow, DeliveryRow, Postponed};
 use crate::store::{deliveries, log, nodes, settle as rows, statistics, subscriptions};
 
@@ -48,6 +51,8 @@ struct Batch {
 
 /// The rows of one batch, as they are written, again and again if need be.
 struct Rows {
+    /// By which the batch is known once it is written.
+    number: i64,
     deliveries: Vec<DeliveryRow>,
     postponed: Vec<Postponed>,
     attempts: Vec<AttemptRow>,
@@ -103,72 +108,6 @@ async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &
     }
 }
 
-fn delivery_row(engine: &Engine, item: &Item, progress: Progress) -> DeliveryRow {
-    DeliveryRow {
-        tenant_id: item.tenant_id,
-        id: item.delivery_id,
-        event_id: item.event.event_id,
-        subscription_id: item.subscription_id,
-        origin: item.origin,
-        event_name: item.event.name.clone(),
-        status: progress.status,
-        attempts: progress.attempts,
-        next_attempt_at: progress.next_attempt_at,
-        node_id: item.holder,
-        last_status: None,
-        last_error: None,
-        reason: None,
-        created_at: item.created_at,
-        updated_at: engine.0.db.now(),
-        order: item.order,
-    }
-}
-
-fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
-    let Made { item, number, outcome, next, .. } = made;
-    let progress = Progress::after(item.attempts, *number, *next);
-    let (last_status, last_error) = match *outcome {
-        Outcome::Status { status: code, .. } => {
-            (Some(code), (!(200..300).contains(&code)).then(|| outcome.class()))
-        }
-        Outcome::Failed(class) => (None, Some(class)),
-    };
-    let reason = match (*next, *outcome) {
-        (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
-        (NextStep::Gone, Outcome::Failed(why)) => Some(why),
-        (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
-    };
-    let delivery =
-        DeliveryRow { last_status, last_error, reason, ..delivery_row(engine, item, progress) };
-    let attempt = AttemptRow {
-        tenant_id: item.tenant_id,
-        delivery_id: item.delivery_id,
-        attempt: *number,
-        started_at: made.started_at,
-        phases: made.phases,
-        status: last_status,
-        error: last_error,
-        kept: made.kept.clone(),
-        node_id: item.holder,
-        outcome: delivery.status,
-    };
-    (delivery, attempt)
-}
-
-/// What an attempt adds to the statistics of its subscription.
-fn counted(made: &Made) -> Counted<'_> {
-    let attempted = made.number > made.item.attempts;
-    Counted {
-        tenant_id: made.item.tenant_id,
-        subscription_id: made.item.subscription_id,
-        event_name: &made.item.event.name,
-        started_at: made.started_at,
-        took: made.took(),
-        outcome: attempted.then_some(made.outcome),
-        next: made.next,
-    }
-}
-
 fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
     let (delivery, attempt) = rows_of(engine, &made);
     batch.tally.count(&counted(&made));
@@ -212,7 +151,8 @@ fn earliest(a: Option<Timestamp>, b: Option<Timestamp>) -> Option<Timestamp> {
 async fn write_batch(engine: &Engine, holder: NodeId, batch: Batch, pulse: &Pulse) {
     let Batch { deliveries, postponed, attempts, pointers, health, tally, done, busy, next_due } =
         batch;
-    let rows = Arc::new(Rows { deliveries, postponed, attempts, pointers, health, tally });
+    let number = engine.0.batches.fetch_add(1, Ordering::Relaxed) + 1;
+    let rows = Arc::new(Rows { number, deliveries, postponed, attempts, pointers, health, tally });
     let mut pause = Duration::from_millis(20);
     while !rows.is_empty() && holder == engine.node_id() {
         // A database that is away for a while is no reason for the watchdog to end the process.
@@ -249,13 +189,17 @@ fn system(db: &Db) -> tidings_kernel::Ctx {
     db.system_ctx("delivery", TenantId::from_uuid(Uuid::nil()), true)
 }
 
-/// Writes a batch, unless this node was fenced.
+/// Writes a batch, unless this node was fenced. One that is written is not written again, though the
+/// answer to its commit was lost: deliveries and attempts would stay as they are, and what is added up
+/// would be added twice.
 async fn write_once(engine: &Engine, holder: NodeId, batch: &Arc<Rows>) -> Result<bool, DbError> {
     let (engine_of_unit, batch) = (engine.clone(), Arc::clone(batch));
     let ctx = system(&engine.0.db);
     let unit = work!([engine_of_unit, batch], |work| async move {
-        if !may_settle(&engine_of_unit, work, holder).await? {
-            return Ok(false);
+        match begin(&engine_of_unit, work, (holder, batch.number)).await? {
+            Settling::Open => {}
+            Settling::Written => return Ok(true),
+            Settling::Fenced => return Ok(false),
         }
         let now = work.now();
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
@@ -268,6 +212,19 @@ async fn write_once(engine: &Engine, holder: NodeId, batch: &Arc<Rows>) -> Resul
         Ok::<bool, DbError>(true)
     });
     Ok(engine.0.db.write_bookkeeping(&ctx, unit).await?.into_inner())
+}
+
+/// Notes a batch as written in this transaction. Where only one process can open the database, no
+/// answer is lost: it ends where a flush fails.
+async fn begin(
+    engine: &Engine,
+    work: &mut UnitOfWork,
+    (holder, number): (NodeId, i64),
+) -> Result<Settling, DbError> {
+    if !engine.0.db.is_shared() {
+        return Ok(Settling::Open);
+    }
+    nodes::settle(&mut work.silent(Silent::NodeBookkeeping), holder, number).await
 }
 
 /// Whether this node has not been fenced, and is not until this transaction has ended.
@@ -287,11 +244,13 @@ async fn may_settle(
 /// as closed: the pointer goes with the batch, after every row that it stood for.
 async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
     let mut pause = Duration::from_millis(20);
+    // Whether an end that is found was perhaps written by a try before, whose answer was lost.
+    let mut is_unknown = false;
     for _ in 0..limits::END_TRIES_MAX {
         pulse.beat();
         match end_once(engine, &made).await {
             Ok(end) => {
-                if end == End::Written {
+                if end == End::Written || (end == End::Before && is_unknown) {
                     // Added with the batch: two units that add to one hour would conflict here.
                     batch.tally.count(&counted(&made));
                 }
@@ -300,6 +259,7 @@ async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse)
                 return;
             }
             Err(error) if made.item.holder == engine.node_id() => {
+                is_unknown |= matches!(error, DbError::Unknown(_));
                 tracing::warn!(%error, delivery = %made.item.delivery_id, "an end waits to be written");
                 tokio::time::sleep(pause).await;
                 pause = (pause * 2).min(Duration::from_secs(5));
@@ -317,8 +277,10 @@ async fn end(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse)
 enum End {
     /// It was written.
     Written,
-    /// It had ended before, by whoever had it before a crash; or this node may not write any more.
+    /// It had ended before, by whoever had it before a crash, or by a try whose answer was lost.
     Before,
+    /// This node may not write any more.
+    Fenced,
 }
 
 async fn end_once(engine: &Engine, made: &Made) -> Result<End, DbError> {
@@ -331,7 +293,7 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<End, DbError> {
     let ctx = engine.0.db.tenant_ctx("delivery", row.tenant_id).await?;
     let unit = work!([engine_of_unit, row, attempt], |work| async move {
         if !may_settle(&engine_of_unit, work, row.node_id).await? {
-            return Ok(End::Before);
+            return Ok(End::Fenced);
         }
         let known = deliveries::find(work.reader(), row.tenant_id, row.id).await?;
         if known.is_some_and(|known| known.status.is_terminal()) {

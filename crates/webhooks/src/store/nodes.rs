@@ -15,6 +15,9 @@ tidings_db::statements! {
     /// Changes nothing, and holds the row: who wants to fence this node waits for the end of the
     /// transaction.
     across command HOLD = "UPDATE nodes SET fenced = FALSE WHERE id = $1 AND fenced = FALSE";
+    /// Holds the row in the same way, notes a batch, and gives the number of the one before.
+    across command SETTLE = "UPDATE nodes SET settled_before = settled, settled = $2 \
+        WHERE id = $1 AND fenced = FALSE RETURNING settled_before";
     across query COUNT_FENCED = "SELECT COUNT(*) FROM nodes WHERE fenced = TRUE";
     across query LIST = "SELECT id, name, started_at, alive_until, fenced FROM nodes \
         ORDER BY started_at";
@@ -75,6 +78,31 @@ pub(crate) async fn forget(writer: &mut Writer<'_>, before: Timestamp) -> Result
 /// Whether a node may still settle what it holds; nobody fences it before the transaction has ended.
 pub(crate) async fn hold(writer: &mut Writer<'_>, node_id: NodeId) -> Result<bool, DbError> {
     Ok(writer.execute(&HOLD, args![node_id]).await? == 1)
+}
+
+/// Whether a node may write a batch of outcomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Settling {
+    /// It may, and nobody fences it before the transaction has ended.
+    Open,
+    /// It has written this batch: the answer to that commit was lost.
+    Written,
+    /// It was fenced.
+    Fenced,
+}
+
+/// Notes a batch of outcomes as the last that a node has written; in the transaction that writes it.
+pub(crate) async fn settle(
+    writer: &mut Writer<'_>,
+    node_id: NodeId,
+    batch: i64,
+) -> Result<Settling, DbError> {
+    let before: Vec<(i64,)> = writer.returning(&SETTLE, args![node_id, batch]).await?;
+    Ok(match before.first() {
+        None => Settling::Fenced,
+        Some((before,)) if *before == batch => Settling::Written,
+        Some(_) => Settling::Open,
+    })
 }
 
 /// Takes over a few of the pointers and deliveries that no living node holds. Says how many.

@@ -5,11 +5,13 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::time::Duration;
 
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use crate::exchange::SendError;
+use crate::failure::is_local;
 use crate::options::{ResolverChoice, SetupError};
 use crate::policy::{Policy, verdict};
 use crate::target::{Place, Target};
@@ -62,10 +64,19 @@ impl Resolver {
                 let mut name = Name::from_ascii(host).map_err(|_| SendError::Dns)?;
                 // Fully qualified: the search list of the machine must not apply.
                 name.set_fqdn(true);
-                let answer = resolver.lookup_ip(name).await.map_err(|_| SendError::Dns)?;
+                let answer = resolver.lookup_ip(name).await.map_err(|error| failure(&error))?;
                 Ok(answer.iter().collect())
             }
         }
+    }
+}
+
+/// Without a socket nobody was asked, and nothing is known of the name.
+fn failure(error: &NetError) -> SendError {
+    if matches!(error, NetError::Io(cause) if is_local(cause)) {
+        SendError::Local
+    } else {
+        SendError::Dns
     }
 }
 

@@ -24,6 +24,7 @@ mod isolation;
 mod jobs;
 mod live_tail;
 mod metrics;
+mod nothing_left;
 mod payload_filters;
 mod poison;
 mod privacy_tour;

@@ -52,10 +52,8 @@ async fn stream(
     let StreamParams { event_type, subject_id, subject_type, .. } = params;
     let filter = LogParams::of(event_type, subject_id, subject_type).filter()?;
     let tenant_id = call.ctx.tenant_id;
-    let position = match position(&call)? {
-        Some(position) => position,
-        None => webhooks.last_position(tenant_id).await?,
-    };
+    let last = webhooks.last_position(tenant_id).await?;
+    let position = position(&call, last)?;
     let Some(engine) = webhooks.engine.clone() else {
         return Err(Problem::unavailable("nothing is followed here; ask a node that serves", 5));
     };
@@ -75,20 +73,32 @@ async fn stream(
     Ok(live)
 }
 
-/// The position that a client names: the last that it has seen.
-fn position(call: &Call) -> Result<Option<i64>, Problem> {
+/// The position that a client names: the last that it has seen. Without one it begins at the end.
+///
+/// One behind the end was never given out here: it is another tenant's, or the log was set back, and
+/// whoever waits there would miss everything until the log has come so far, and see no gap.
+fn position(call: &Call, last: i64) -> Result<i64, Problem> {
     let after = call.query_value("after");
     let (pointer, text) = match (&after, call.header("last-event-id")) {
         // A client that comes back sends the address that it began with, and how far it is now.
         (_, Some(text)) => ("Last-Event-ID", text),
         (Some(text), None) => ("?after", text.as_str()),
-        (None, None) => return Ok(None),
+        (None, None) => return Ok(last),
     };
-    let position = text.parse::<i64>().ok().filter(|position| *position >= 0);
-    position.map(Some).ok_or_else(|| {
-        let message = "a position of the log: 0, or a number that the stream gave as id";
-        Problem::invalid_field(pointer, "invalid", message)
-    })
+    match text.parse::<i64>() {
+        Ok(position) if (0..=last).contains(&position) => Ok(position),
+        Ok(position) if position > last => {
+            let message = format!(
+                "the log ends at {last}; begin there or before, and if the log gave you a later \
+                 position, it was restored from a backup since: read what you may have missed"
+            );
+            Err(Problem::invalid_field(pointer, "out_of_range", message))
+        }
+        Ok(_) | Err(_) => {
+            let message = "a position of the log: 0, or a number that the stream gave as id";
+            Err(Problem::invalid_field(pointer, "invalid", message))
+        }
+    }
 }
 
 /// One stream.

@@ -54,15 +54,13 @@ pub(super) fn open_onlooker(path: &Path) -> Result<Box<Connection>, DbError> {
 /// The path as SQLite reads it in a URI: whatever could mean something there is escaped.
 fn url_of(path: &Path) -> String {
     use std::os::unix::ffi::OsStrExt;
-    let mut url = "file:".to_owned();
-    for byte in path.as_os_str().as_bytes() {
-        if byte.is_ascii_alphanumeric() || b"/-_.".contains(byte) {
-            url.push(char::from(*byte));
-        } else {
-            url.push_str(&format!("%{byte:02x}"));
-        }
-    }
-    url
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"/-_.".contains(&byte);
+    let escaped = path.as_os_str().as_bytes().iter().map(|byte| {
+        if is_plain(*byte) { char::from(*byte).to_string() } else { format!("%{byte:02x}") }
+    });
+    // Behind an authority that is empty, so that a path that begins with two slashes has none.
+    let scheme = if path.is_absolute() { "file://" } else { "file:" };
+    std::iter::once(scheme.to_owned()).chain(escaped).collect()
 }
 
 pub(super) fn wal_of(path: &Path) -> PathBuf {
@@ -107,6 +105,19 @@ mod tests {
 
     fn count(conn: &Connection) -> i64 {
         conn.query_row("SELECT COUNT(*) FROM notes", [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn a_path_is_escaped_in_a_uri() {
+        for (path, uri) in [
+            ("data/tidings.db", "file:data/tidings.db"),
+            ("/srv/tidings.db", "file:///srv/tidings.db"),
+            ("//srv/tidings.db", "file:////srv/tidings.db"),
+            ("a?b=c#d%e f.db", "file:a%3fb%3dc%23d%25e%20f.db"),
+            ("é.db", "file:%c3%a9.db"),
+        ] {
+            assert_eq!(url_of(Path::new(path)), uri, "{path}");
+        }
     }
 
     #[test]

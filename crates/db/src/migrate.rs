@@ -31,7 +31,9 @@ migrations![
     "0010_replays",
     "0011_log",
     "0012_retention",
-    "0013_consents"
+    "0013_consents",
+    "0014_settlements",
+    "0015_payload_rows"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

@@ -1,7 +1,7 @@
 //! Names to addresses. Every answer is vetted; one bad address refuses the name.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
@@ -71,13 +71,13 @@ impl Resolver {
     }
 }
 
-/// Without a socket nobody was asked, and nothing is known of the name.
+/// Without a socket nobody was asked, and nothing is known of the name. The resolver may keep the
+/// cause to itself and say that it had no connection; then a socket is tried for.
 fn failure(error: &NetError) -> SendError {
-    if matches!(error, NetError::Io(cause) if is_local(cause)) {
-        SendError::Local
-    } else {
-        SendError::Dns
-    }
+    let has_none = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).is_err_and(|e| is_local(&e));
+    let is_local = matches!(error, NetError::Io(cause) if is_local(cause))
+        || (matches!(error, NetError::Io(_) | NetError::NoConnections) && has_none());
+    if is_local { SendError::Local } else { SendError::Dns }
 }
 
 fn system(limit: Duration) -> Result<Resolver, SetupError> {

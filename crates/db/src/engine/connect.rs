@@ -77,7 +77,7 @@ pub(super) fn pragmas(conn: &Connection) -> Result<(), DbError> {
         ("foreign_keys", "ON"),
         ("mmap_size", "0"),
         ("trusted_schema", "OFF"),
-        ("cache_size", "-16384"),
+        ("cache_size", "-8192"),
         ("temp_store", "MEMORY"),
         // What is deleted is overwritten: erasure means the bytes of the file.
         ("secure_delete", "ON"),

@@ -12,6 +12,7 @@ use tidings_vault::sha256;
 
 use super::Engine;
 use super::directory::Endpoint;
+use super::holding::{Claim, Turn, claim, turn};
 use super::item::{Item, MANUAL};
 use super::settle::Settled;
 use crate::kept::{Answer, Kept};
@@ -38,69 +39,44 @@ pub(crate) struct Made {
     pub(crate) _settling: Span,
 }
 
-/// Where an item goes.
-enum Way {
-    /// To its endpoint.
-    To(Arc<Endpoint>, Item),
-    /// Nowhere, for good.
-    Discarded(Item, &'static str),
-    /// Nowhere now: it was left to the database, or belongs to another node.
-    Left,
-}
-
 /// Makes an attempt. None where it must not be made, or could not be: the node has lost its lease, or
 /// is draining, or the machine has no connection left.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    match way(engine, item).await {
-        Way::To(_, item) if is_erased(engine, &item) => {
-            Some(Made::discarded(item, engine.0.db.now(), "erased"))
+    match claim(&item.holder, &engine.node_id(), engine.0.lease.holds()) {
+        Claim::Good => {}
+        Claim::Doubtful => {
+            put_off(engine, item, Duration::ZERO).await;
+            return None;
         }
-        Way::To(endpoint, item) => make(engine, &endpoint, item).await,
-        Way::Discarded(item, why) => Some(Made::discarded(item, engine.0.db.now(), why)),
-        Way::Left => None,
+        Claim::Lost => return None,
     }
-}
-
-async fn way(engine: &Engine, item: Item) -> Way {
-    if item.holder != engine.node_id() {
-        // Another node has it: what this one held was given away when it was fenced.
-        return Way::Left;
-    }
-    if !engine.0.lease.holds() {
-        put_off(engine, item, Duration::ZERO).await;
-        return Way::Left;
-    }
-    let endpoint = match endpoint(engine, &item).await {
-        Ok(endpoint) => endpoint,
+    let turn = match turn_of(engine, &item).await {
+        Ok(turn) => turn,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item, Duration::ZERO).await;
-            return Way::Left;
+            return None;
         }
     };
-    match (endpoint, item.replay_id) {
-        (Some(endpoint), None) => Way::To(endpoint, item),
-        (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
-            Ok(true) => Way::To(endpoint, item),
-            Ok(false) => {
-                engine.in_hand().finish(item.holder, item.delivery_id);
-                Way::Left
-            }
-            Err(error) => {
-                tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
-                put_off(engine, item, Duration::ZERO).await;
-                Way::Left
-            }
-        },
-        (None, None) => Way::Discarded(item, "not_sending"),
-        (None, Some(_)) => {
-            // A replay waits until its subscription sends again.
+    let endpoint = match turn {
+        Turn::Send(endpoint) => endpoint,
+        Turn::Discard => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
+        Turn::Wait => {
             put_off(engine, item, PAUSED).await;
-            Way::Left
+            return None;
         }
+        Turn::Leave => {
+            engine.in_hand().finish(item.holder, item.delivery_id);
+            return None;
+        }
+    };
+    if is_erased(engine, &item) {
+        return Some(Made::discarded(item, engine.0.db.now(), "erased"));
     }
+    make(engine, &endpoint, item).await
 }
 
+/// Sends, and decides what follows. None where nothing could be sent.
 async fn make(engine: &Engine, endpoint: &Endpoint, item: Item) -> Option<Made> {
     let number = item.attempts + 1;
     let started_at = engine.0.db.now();
@@ -162,6 +138,14 @@ impl Made {
 
 fn is_erased(engine: &Engine, item: &Item) -> bool {
     engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+}
+
+/// What becomes of an item, as subscription and replay are now.
+async fn turn_of(engine: &Engine, item: &Item) -> Result<Turn<Arc<Endpoint>>, DbError> {
+    let endpoint = endpoint(engine, item).await?;
+    let is_replay = item.replay_id.is_some();
+    let is_wanted = !is_replay || endpoint.is_none() || is_wanted(engine, item).await?;
+    Ok(turn(endpoint, is_replay, is_wanted))
 }
 
 /// Where the item goes. That nobody wants it is asked of the database: what is in memory may be

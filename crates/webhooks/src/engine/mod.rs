@@ -21,7 +21,10 @@ mod item;
 mod lane;
 mod membership;
 mod metrics;
+#[cfg(test)]
+mod model;
 mod outcomes;
+mod progress;
 mod recover;
 mod settle;
 mod shares;
@@ -41,7 +44,7 @@ use tidings_vault::Vault;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use directory::Directory;
+pub(crate) use directory::{Directory, TenantDirectory};
 use erased::Erased;
 use in_hand::InHand;
 use item::Item;

@@ -8,6 +8,7 @@ mod erasures;
 mod event_types;
 mod explain;
 mod handshake;
+mod known_types;
 mod log;
 mod options;
 mod payload_filters;
@@ -23,6 +24,7 @@ mod statistics;
 mod streams;
 mod subscriptions;
 mod test_subscription;
+mod undispatched;
 mod upkeep;
 
 use std::sync::Arc;
@@ -41,6 +43,7 @@ pub(crate) use erase::EraseBatch;
 pub(crate) use erasures::{Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use explain::Explanation;
+use known_types::KnownTypes;
 pub(crate) use log::{LogEntry, LogFilter};
 pub(crate) use plan_replay::Look;
 pub(crate) use preview::{Difference, Previewed};
@@ -52,8 +55,10 @@ pub(crate) use schemas::{faults_under, sample_of};
 pub(crate) use search::{Search, Searched};
 pub(crate) use statistics::{Point, Statistics, expired_statistics, purge_statistics};
 use streams::Streams;
+pub(crate) use streams::{FollowedAttempt, Step};
 pub(crate) use upkeep::{
-    count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
+    count_events, expired_publications, expired_settlements, forget_publications,
+    forget_settlements, ill_endpoints, tend_endpoint,
 };
 
 /// The webhooks domain's service.
@@ -64,6 +69,8 @@ pub struct Webhooks {
     pub(crate) egress: Egress,
     pub(crate) bus: Bus,
     schemas: Arc<Schemas>,
+    /// `None` where other processes write too, which this one does not hear of.
+    types: Option<Arc<KnownTypes>>,
     pub(crate) streams: Streams,
     /// The engine of this process, which knows what it leaves alone at present.
     pub(crate) engine: Option<Engine>,
@@ -74,12 +81,17 @@ pub struct Webhooks {
 impl Webhooks {
     /// The service over a database.
     pub fn new(db: Db, vault: Arc<Vault>, egress: Egress, bus: Bus) -> Self {
+        let types = (!db.is_shared()).then(Arc::<KnownTypes>::default);
+        if let Some(types) = &types {
+            db.add_sink(Arc::<KnownTypes>::clone(types));
+        }
         Self {
             db,
             vault,
             egress,
             bus,
             schemas: Arc::default(),
+            types,
             streams: Streams::default(),
             engine: None,
             origin: None,

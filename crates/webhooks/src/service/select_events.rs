@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tidings_db::{DbError, Reader};
-use tidings_kernel::EventId;
+use tidings_kernel::{EventId, Timestamp};
 
 use crate::payload_filter::{PayloadFilter, ReadBody};
 use crate::replay::selection::{Candidate, Looked, Selection};
@@ -20,10 +20,12 @@ pub(super) async fn selection(
     reader: Reader<'_>,
     subscription: &Subscription,
     scope: &Scope,
+    deliveries_kept_from: Timestamp,
 ) -> Result<Selection, DbError> {
     let id = subscription.id;
     let made = subscriptions::made_at_seq(reader, subscription.tenant_id, &[id]).await?;
-    Ok(Selection::new(subscription, scope, made.get(&id).copied().unwrap_or(0)))
+    let made = made.get(&id).copied().unwrap_or(0);
+    Ok(Selection::new(subscription, scope, made, deliveries_kept_from))
 }
 
 /// The events behind one position, up to another, that a replay sends or would if their payload
@@ -41,6 +43,9 @@ pub(super) async fn look(
         let events: Vec<EventId> = fitting.iter().map(|candidate| candidate.event_id).collect();
         let before = replayed::before(reader, (tenant_id, subscription.id), &events).await?;
         fitting.retain(|candidate| before.fits(selection, candidate));
+        for candidate in &mut fitting {
+            candidate.is_forgotten = before.has_forgotten(selection, candidate);
+        }
     }
     if let Some(filter) = &selection.payload_filter {
         fitting = filtered(reader, subscription, filter, fitting).await?;

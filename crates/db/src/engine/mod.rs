@@ -1,5 +1,6 @@
 //! The two engines, and the database of simulations.
 
+mod connect;
 pub(crate) mod postgres;
 pub(crate) mod queue;
 mod room;

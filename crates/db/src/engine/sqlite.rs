@@ -2,19 +2,18 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::connect::{assert_sound, open_onlooker, open_reader, pragmas, wal_of};
 use crate::engine::queue::{Lane, WriterQueue};
 use crate::engine::room::Room;
 use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
-/// The oldest SQLite whose write-ahead log is known to be sound.
-const OLDEST_VERSION: i32 = 3_051_003;
 /// Connections for reading.
 const READERS: usize = 4;
 /// A log of this size is copied back by the checkpointer, beside the writer. A page that changed often
@@ -93,7 +92,8 @@ impl Sqlite {
             WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
             WriterMode::Absent => None,
         };
-        let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let open = if mode == WriterMode::Absent { open_onlooker } else { open_reader };
+        let readers = (0..READERS).map(|_| open(path)).collect::<Result<Vec<_>, _>>()?;
         let queue = Arc::new(WriterQueue::new(metrics));
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
@@ -201,49 +201,6 @@ fn truncate(path: &Path) -> Result<bool, DbError> {
     Ok(busy == 0)
 }
 
-fn assert_sound() -> Result<(), DbError> {
-    if rusqlite::version_number() < OLDEST_VERSION {
-        return Err(DbError::Unavailable(format!(
-            "SQLite {} can corrupt its log; 3.51.3 is the oldest sound version",
-            rusqlite::version()
-        )));
-    }
-    Ok(())
-}
-
-fn open_reader(path: &Path) -> Result<Box<Connection>, DbError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(sqlite_error)?;
-    pragmas(&conn)?;
-    conn.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
-    Ok(Box::new(conn))
-}
-
-fn pragmas(conn: &Connection) -> Result<(), DbError> {
-    conn.busy_timeout(Duration::from_secs(5)).map_err(sqlite_error)?;
-    conn.set_prepared_statement_cache_capacity(512);
-    for (name, value) in [
-        ("synchronous", "FULL"),
-        ("foreign_keys", "ON"),
-        ("mmap_size", "0"),
-        ("trusted_schema", "OFF"),
-        ("cache_size", "-8192"),
-        ("temp_store", "MEMORY"),
-        // What is deleted is overwritten: erasure means the bytes of the file.
-        ("secure_delete", "ON"),
-    ] {
-        conn.pragma_update(None, name, value).map_err(sqlite_error)?;
-    }
-    for (name, wanted) in [("synchronous", 2_i64), ("foreign_keys", 1)] {
-        let is: i64 =
-            conn.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite_error)?;
-        if is != wanted {
-            return Err(DbError::Unavailable(format!("SQLite did not accept {name}")));
-        }
-    }
-    Ok(())
-}
-
 /// Called once when a flush has failed: the process must end without acknowledging anything.
 pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
 
@@ -282,11 +239,9 @@ impl Writer {
         conn.pragma_update(None, "cache_size", "-32768").map_err(sqlite_error)?;
         conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite_error)?;
         crate::migrate::sqlite(&mut conn)?;
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
         Ok(Self {
             conn: Some(Box::new(conn)),
-            wal: PathBuf::from(wal),
+            wal: wal_of(path),
             on_fatal,
             poisoned: false,
             checkpointer: spawn_checkpointer(path)?,

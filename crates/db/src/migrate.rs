@@ -31,7 +31,8 @@ migrations![
     "0010_replays",
     "0011_log",
     "0012_retention",
-    "0013_consents"
+    "0013_consents",
+    "0017_erasures"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

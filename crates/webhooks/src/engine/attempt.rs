@@ -130,7 +130,7 @@ impl Made {
 }
 
 fn is_erased(engine: &Engine, item: &Item) -> bool {
-    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.event.occurred_at)
 }
 
 /// Where the item goes. That nobody wants it is asked of the database: what is in memory may be

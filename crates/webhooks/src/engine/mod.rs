@@ -41,7 +41,7 @@ use tidings_vault::Vault;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) use directory::Directory;
+pub(crate) use directory::{Directory, TenantDirectory};
 use erased::Erased;
 use in_hand::InHand;
 use item::Item;

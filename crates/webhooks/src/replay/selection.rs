@@ -32,7 +32,7 @@ pub(crate) struct Selection {
     subscribed: Filters,
     narrowed: Option<Filters>,
     pub(crate) payload_filter: Option<PayloadFilter>,
-    subject_id: Option<Uuid>,
+    pub(crate) subject_id: Option<Uuid>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     pub(crate) wanted: Wanted,
@@ -115,6 +115,8 @@ impl Before {
 pub(crate) struct Looked {
     pub(crate) fitting: Vec<Candidate>,
     pub(crate) through: i64,
+    /// Bytes of bodies that were read for it.
+    pub(crate) bytes_read: usize,
 }
 
 /// What is sent of it, and how far that has come.
@@ -248,7 +250,7 @@ mod tests {
             (9, vec![1, 4, 6], 2, 9),
         ] {
             let fitting = fitting().map(|(position, has)| candidate(position, has)).to_vec();
-            let taken = Looked { fitting, through: 9 }.take(room);
+            let taken = Looked { fitting, through: 9, bytes_read: 0 }.take(room);
             let positions: Vec<i64> = taken.sent.iter().map(|sent| sent.position).collect();
             assert_eq!((positions, taken.skipped, taken.through), (sent, skipped, through));
         }

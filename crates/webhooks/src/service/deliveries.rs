@@ -1,5 +1,7 @@
 //! Deliveries: read, repeat.
 
+use std::sync::Arc;
+
 use tidings_bus::Topic;
 use tidings_db::{DbError, UnitOfWork};
 use tidings_events::WebhookEvent;
@@ -11,7 +13,7 @@ use tidings_kernel::{
 
 pub(crate) use crate::delivery::Delivery;
 use crate::delivery::DeliveryStatus;
-use crate::engine::{Directory, MANUAL, delivery_id};
+use crate::engine::{Directory, MANUAL, TenantDirectory, delivery_id};
 use crate::error::WebhookError;
 use crate::service::Webhooks;
 use crate::store::deliveries;
@@ -99,6 +101,17 @@ impl Webhooks {
         Ok(rows)
     }
 
+    /// The tenant's subscriptions, compiled: the engine's, where there is one, as of now.
+    async fn directory_of(&self, tenant_id: TenantId) -> Result<Arc<TenantDirectory>, DbError> {
+        let Some(engine) = &self.engine else {
+            let own = Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
+            return own.get(tenant_id).await;
+        };
+        let directory = &engine.0.directory;
+        directory.refresh(&[tenant_id]).await?;
+        directory.get(tenant_id).await
+    }
+
     /// Pairs of events that are not dispatched yet, as the deliveries that they will be, each with
     /// the event's object.
     async fn undispatched(
@@ -112,8 +125,7 @@ impl Webhooks {
         if waiting.is_empty() {
             return Ok(Vec::new());
         }
-        let directory = Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
-        let directory = directory.get(tenant_id).await?;
+        let directory = self.directory_of(tenant_id).await?;
         let mut pending: Vec<(Delivery, Uuid)> = Vec::new();
         for pointer in waiting {
             let (at, seq) = (pointer.occurred_at, pointer.seq);

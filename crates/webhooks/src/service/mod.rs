@@ -9,6 +9,7 @@ mod event_types;
 mod explain;
 mod handshake;
 mod log;
+mod long_looks;
 mod options;
 mod payload_filters;
 mod plan_replay;
@@ -42,6 +43,7 @@ pub(crate) use erasures::{Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use explain::Explanation;
 pub(crate) use log::{LogEntry, LogFilter};
+use long_looks::LongLooks;
 pub(crate) use plan_replay::Look;
 pub(crate) use preview::{Difference, Previewed};
 pub(crate) use publish::Published;
@@ -65,6 +67,7 @@ pub struct Webhooks {
     pub(crate) bus: Bus,
     schemas: Arc<Schemas>,
     pub(crate) streams: Streams,
+    long_looks: LongLooks,
     /// The engine of this process, which knows what it leaves alone at present.
     pub(crate) engine: Option<Engine>,
     /// The name under which endpoints are asked for their consent.
@@ -81,6 +84,7 @@ impl Webhooks {
             bus,
             schemas: Arc::default(),
             streams: Streams::default(),
+            long_looks: LongLooks::default(),
             engine: None,
             origin: None,
         }

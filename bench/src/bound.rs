@@ -7,7 +7,8 @@ use crate::Failure;
 use crate::book::Book;
 use crate::load::{Load, publish};
 use crate::receiver::{Manner, Receiver};
-use crate::scenario::{Setting, event};
+use crate::run::Setting;
+use crate::scenario::event;
 
 /// How long it is measured.
 const LENGTH: Duration = Duration::from_secs(2);
@@ -16,11 +17,11 @@ const LENGTH: Duration = Duration::from_secs(2);
 /// what one exchange reaches.
 pub(crate) async fn two_hops(setting: &Setting) -> Result<f64, Failure> {
     let book = Arc::new(Book::open(2_000_000));
-    let receiver = Receiver::start(Arc::clone(&book), Manner::Takes).await?;
+    let receiver = Receiver::start(Arc::clone(&book), Manner::Takes, false).await?;
     publish(Load {
-        address: receiver.address,
+        addresses: vec![receiver.address],
         path: "/hook".to_owned(),
-        key: String::new(),
+        keys: vec![String::new()],
         body: event,
         filling: 1_024,
         rate: None,

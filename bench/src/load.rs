@@ -19,9 +19,11 @@ use crate::book::Book;
 
 /// What is sent, and how fast.
 pub(crate) struct Load {
-    pub(crate) address: SocketAddr,
+    /// The nodes; publishers are spread over them.
+    pub(crate) addresses: Vec<SocketAddr>,
     pub(crate) path: String,
-    pub(crate) key: String,
+    /// One for each tenant; they take turns.
+    pub(crate) keys: Vec<String>,
     /// The body for an event's number.
     pub(crate) body: fn(usize, usize) -> String,
     /// Bytes of filling in each body.
@@ -39,9 +41,10 @@ pub(crate) async fn publish(load: Load) -> Result<usize, Failure> {
     let (next, refused) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let began = Instant::now();
     let mut publishers = JoinSet::new();
-    for _ in 0..load.publishers {
+    for publisher in 0..load.publishers {
         let (load, next, refused) = (Arc::clone(&load), Arc::clone(&next), Arc::clone(&refused));
-        publishers.spawn(async move { publisher(&load, &next, &refused, began).await });
+        let address = load.addresses[publisher % load.addresses.len()];
+        publishers.spawn(async move { publish_on(address, &load, (&next, &refused), began).await });
     }
     while let Some(ended) = publishers.join_next().await {
         ended??;
@@ -49,13 +52,13 @@ pub(crate) async fn publish(load: Load) -> Result<usize, Failure> {
     Ok(refused.load(Ordering::Relaxed))
 }
 
-async fn publisher(
+async fn publish_on(
+    address: SocketAddr,
     load: &Load,
-    next: &AtomicUsize,
-    refused: &AtomicUsize,
+    (next, refused): (&AtomicUsize, &AtomicUsize),
     began: Instant,
 ) -> Result<(), Failure> {
-    let mut connection = connect(load.address).await?;
+    let mut connection = connect(address).await?;
     loop {
         let number = next.fetch_add(1, Ordering::Relaxed);
         if let Some(rate) = load.rate {
@@ -70,7 +73,7 @@ async fn publisher(
             .uri(&load.path)
             .header(HOST, "127.0.0.1")
             .header(CONTENT_TYPE, "application/json")
-            .header(AUTHORIZATION, &load.key)
+            .header(AUTHORIZATION, &load.keys[number % load.keys.len()])
             .body(Full::new(Bytes::from((load.body)(number, load.filling))))?;
         load.book.sent(number);
         let answer = connection.send_request(request).await?;

@@ -12,7 +12,9 @@ mod load;
 mod product;
 mod receiver;
 mod report;
+mod run;
 mod scenario;
+mod tls;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -20,7 +22,8 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::scenario::{Scenario, Setting};
+use crate::run::Setting;
+use crate::scenario::Scenario;
 
 /// What went wrong, as a sentence.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -28,7 +31,7 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 /// Measures the released binary through its front door.
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// The scenarios to run, by name; all of them unless told.
+    /// The scenarios to run, by name; unless told all but those that take very long.
     scenarios: Vec<String>,
     /// The binary.
     #[arg(long, default_value = "target/release/tidings")]
@@ -36,6 +39,9 @@ struct Arguments {
     /// A PostgreSQL server on which databases may be made; SQLite unless told.
     #[arg(long, env = "TIDINGS_BENCH_POSTGRES")]
     database: Option<String>,
+    /// Servers over one database; it must be PostgreSQL for more than one.
+    #[arg(long, default_value_t = 1)]
+    nodes: usize,
     /// How long each scenario publishes, in seconds.
     #[arg(long, default_value_t = 5)]
     seconds: u64,
@@ -61,7 +67,7 @@ fn main() -> ExitCode {
         }
         return ExitCode::SUCCESS;
     }
-    match run(&arguments) {
+    match measure(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("bench: {failure}");
@@ -70,11 +76,12 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+fn measure(arguments: &Arguments) -> Result<(), Failure> {
     let scenarios = chosen(&arguments.scenarios)?;
     let setting = Setting {
         binary: arguments.binary.clone(),
         database: arguments.database.clone(),
+        nodes: arguments.nodes.max(1),
         length: Duration::from_secs(arguments.seconds),
         publishers: arguments.publishers,
     };
@@ -84,7 +91,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         for _ in 0..arguments.runs {
             // The bound is measured beside each run: the machine's mood is in both.
             let bound = runtime.block_on(bound::two_hops(&setting))?;
-            let figures = runtime.block_on(scenario::run(scenario, &setting))?;
+            let figures = runtime.block_on(run::run(scenario, &setting))?;
             eprintln!("{}", report.add(scenario, bound, figures));
         }
     }
@@ -97,7 +104,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 
 fn chosen(names: &[String]) -> Result<Vec<Scenario>, Failure> {
     if names.is_empty() {
-        return Ok(Scenario::ALL.to_vec());
+        return Ok(Scenario::ALL.into_iter().filter(|one| one.is_usual()).collect());
     }
     let find = |name: &String| {
         Scenario::ALL

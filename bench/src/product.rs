@@ -5,31 +5,42 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tidings_client::Client;
 
-use crate::Failure;
+use crate::run::Setting;
+use crate::{Failure, tls};
 
 const OPERATOR: &str = "operator-key-of-the-benchmark-0123456789";
+/// The same for all nodes; it opens nothing but what a run makes.
+const ROOT_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
 /// Clock ticks a second in `/proc`, on every Linux that we know.
 const TICKS: f64 = 100.0;
 
-/// A running server with a tenant.
-pub(crate) struct Product {
+/// One server.
+struct Node {
     child: Child,
+    address: SocketAddr,
+}
+
+/// One running server, or several over one database.
+pub(crate) struct Product {
+    binary: PathBuf,
+    nodes: Vec<Node>,
+    /// Where each node listens.
+    listen: Vec<SocketAddr>,
     data: PathBuf,
+    trusted: PathBuf,
     /// Whether the data folder stays, to be looked into.
     keep: bool,
     database: Option<String>,
-    pub(crate) address: SocketAddr,
-    /// The tenant's.
-    pub(crate) client: Client,
 }
 
 impl Drop for Product {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.kill();
+        let _ = std::fs::remove_file(&self.trusted);
         if !self.keep {
             let _ = std::fs::remove_dir_all(&self.data);
         }
@@ -37,52 +48,108 @@ impl Drop for Product {
 }
 
 impl Product {
-    pub(crate) async fn start(binary: &Path, server: Option<&str>) -> Result<Self, Failure> {
+    pub(crate) async fn start(setting: &Setting) -> Result<Self, Failure> {
         // The current folder, not the folder for temporary files: that may be memory.
         let data = PathBuf::from(format!("target/bench-data-{}", std::process::id()));
         let _ = std::fs::remove_dir_all(&data);
-        std::fs::create_dir_all(&data)?;
-        let address = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-        let database = server.map(fresh_database).transpose()?;
-        let mut command = Command::new(binary);
-        command
-            .args(["serve", "--dev", "--log", "warn", "--data"])
-            .arg(&data)
-            .args(["--listen", &address.to_string()])
-            .env("TIDINGS_OPERATOR_KEY", OPERATOR)
-            .stdout(Stdio::null());
-        if let Some(database) = &database {
-            command.args(["--database", database]);
+        let database = setting.database.as_deref().map(fresh_database).transpose()?;
+        if setting.nodes > 1 && database.is_none() {
+            return Err("several nodes need --database".into());
         }
-        let child = command.spawn().map_err(|error| {
-            format!(
-                "{} cannot be started ({error}); `cargo build --release` makes it",
-                binary.display()
-            )
-        })?;
-        let client = Client::new(format!("http://{address}"));
-        let mut product = Self { child, data, keep: false, database, address, client };
-        product.ready().await?;
-        let operator = product.client.with_key(OPERATOR);
-        let tenant = operator.post("/api/v1/tenants", &json!({"name": "bench"})).await?;
-        product.client = product.client.with_key(tenant.text("/api_key"));
-        product
-            .make("/api/v1/webhooks/event-types", &json!({"event_type": "custom.bench"}))
-            .await?;
+        let free = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+        let listen = (0..setting.nodes).map(|_| free()).collect::<Result<Vec<_>, _>>()?;
+        let mut product = Self {
+            binary: setting.binary.clone(),
+            nodes: Vec::new(),
+            listen,
+            data,
+            trusted: tls::trusted()?,
+            keep: false,
+            database,
+        };
+        product.launch().await?;
         Ok(product)
     }
 
-    async fn ready(&self) -> Result<(), Failure> {
-        let began = Instant::now();
-        while !self.client.get("/readyz").await.is_ok_and(|answer| answer.status.is_success()) {
-            if began.elapsed() > Duration::from_secs(20) {
-                return Err("the server does not become ready".into());
+    /// Starts the nodes, each when the one before is ready.
+    pub(crate) async fn launch(&mut self) -> Result<(), Failure> {
+        for (number, address) in self.listen.clone().into_iter().enumerate() {
+            let data = self.data.join(number.to_string());
+            std::fs::create_dir_all(&data)?;
+            let mut command = Command::new(&self.binary);
+            command
+                .args(["serve", "--dev", "--log", "warn", "--data"])
+                .arg(&data)
+                .args(["--listen", &address.to_string()])
+                .env("TIDINGS_OPERATOR_KEY", OPERATOR)
+                .env("TIDINGS_ROOT_KEY", ROOT_KEY)
+                .env("SSL_CERT_FILE", &self.trusted)
+                .stdout(Stdio::null());
+            if let Some(database) = &self.database {
+                command.args(["--database", database]);
             }
-            tokio::time::sleep(Duration::from_millis(10)).await;
+            let child = command.spawn().map_err(|error| {
+                format!(
+                    "{} cannot be started ({error}); `cargo build --release` makes it",
+                    self.binary.display()
+                )
+            })?;
+            self.nodes.push(Node { child, address });
+            ready(address).await?;
         }
         Ok(())
     }
 
+    /// Ends the nodes at once, as a power cut would.
+    pub(crate) fn kill(&mut self) {
+        for mut node in self.nodes.drain(..) {
+            let _ = node.child.kill();
+            let _ = node.child.wait();
+        }
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        self.nodes.iter().map(|node| node.address).collect()
+    }
+
+    /// A tenant with a custom type.
+    pub(crate) async fn tenant(&self) -> Result<Tenant, Failure> {
+        let client = Client::new(format!("http://{}", self.listen[0]));
+        let operator = client.with_key(OPERATOR);
+        let made = operator.post("/api/v1/tenants", &json!({"name": "bench"})).await?;
+        let key = made.text("/api_key");
+        let tenant = Tenant { client: client.with_key(&key), key };
+        tenant.make("/api/v1/webhooks/event-types", &json!({"event_type": "custom.bench"})).await?;
+        Ok(tenant)
+    }
+
+    /// Leaves the data folder behind, and says where.
+    pub(crate) fn keep_data(&mut self) -> &Path {
+        self.keep = true;
+        &self.data
+    }
+
+    /// Processor seconds so far: the nodes' own, and those of PostgreSQL's processes.
+    pub(crate) fn cpu(&self) -> (f64, f64) {
+        let stat = |node: &Node| ticks(&format!("/proc/{}/stat", node.child.id()));
+        let own: f64 = self.nodes.iter().filter_map(stat).sum::<f64>() / TICKS;
+        let database = self.database.as_ref().map_or(0.0, |_| postgres_ticks() / TICKS);
+        (own, database)
+    }
+
+    /// The most memory that a node held, in MiB.
+    pub(crate) fn peak_mib(&self) -> f64 {
+        self.nodes.iter().map(|node| peak_mib(&node.child)).fold(0.0, f64::max)
+    }
+}
+
+/// A tenant, and its key.
+pub(crate) struct Tenant {
+    client: Client,
+    pub(crate) key: String,
+}
+
+impl Tenant {
     /// Makes something; what is refused ends the run.
     pub(crate) async fn make(&self, path: &str, body: &Value) -> Result<Value, Failure> {
         let answer = self.client.post(path, body).await?;
@@ -93,32 +160,40 @@ impl Product {
         }
     }
 
-    /// Leaves the data folder behind, and says where.
-    pub(crate) fn keep_data(&mut self) -> &Path {
-        self.keep = true;
-        &self.data
+    /// Makes so many subscriptions to a type, some at a time.
+    pub(crate) async fn subscribe(
+        &self,
+        url: &str,
+        event: &str,
+        many: usize,
+    ) -> Result<(), Failure> {
+        let body = json!({"url": url, "events": [event], "timeout_seconds": 30});
+        let made = (0..many).map(|_| self.make("/api/v1/webhooks/subscriptions", &body));
+        let mut made = futures_util::stream::iter(made).buffer_unordered(32);
+        while let Some(made) = made.next().await {
+            made?;
+        }
+        Ok(())
     }
+}
 
-    pub(crate) async fn subscribe(&self, url: &str, events: &[&str]) -> Result<(), Failure> {
-        let body = json!({"url": url, "events": events, "timeout_seconds": 30});
-        self.make("/api/v1/webhooks/subscriptions", &body).await.map(drop)
+async fn ready(address: SocketAddr) -> Result<(), Failure> {
+    let (client, began) = (Client::new(format!("http://{address}")), Instant::now());
+    while !client.get("/readyz").await.is_ok_and(|answer| answer.status.is_success()) {
+        if began.elapsed() > Duration::from_secs(20) {
+            return Err("the server does not become ready".into());
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
+    Ok(())
+}
 
-    /// Processor seconds so far: the server's own, and those of PostgreSQL's processes.
-    pub(crate) fn cpu(&self) -> (f64, f64) {
-        let own = ticks(&format!("/proc/{}/stat", self.child.id())).unwrap_or(0.0) / TICKS;
-        let database = self.database.as_ref().map_or(0.0, |_| postgres_ticks() / TICKS);
-        (own, database)
-    }
-
-    /// The most memory that the server held, in MiB.
-    pub(crate) fn peak_mib(&self) -> f64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
-        kib.unwrap_or(0.0) / 1_024.0
-    }
+fn peak_mib(child: &Child) -> f64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", child.id()));
+    let status = status.unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kib = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<f64>().ok());
+    kib.unwrap_or(0.0) / 1_024.0
 }
 
 /// User and system ticks of a process and of its children that ended.

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty};
@@ -11,26 +12,34 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
-use crate::Failure;
 use crate::book::Book;
+use crate::{Failure, tls};
 
 /// How an endpoint behaves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
 pub(crate) enum Manner {
     /// Answers 204 at once.
-    Takes,
+    Takes = 0,
     /// Answers 500 to an event's first arrival.
-    FailsFirst,
+    FailsFirst = 1,
     /// Takes the request and never answers.
-    Hangs,
+    Hangs = 2,
+}
+
+impl Manner {
+    const ALL: [Self; 3] = [Self::Takes, Self::FailsFirst, Self::Hangs];
 }
 
 /// A receiver; it ends when it is dropped.
 pub(crate) struct Receiver {
     pub(crate) address: SocketAddr,
+    is_https: bool,
+    manner: Arc<AtomicU8>,
     accepting: JoinHandle<()>,
 }
 
@@ -41,25 +50,59 @@ impl Drop for Receiver {
 }
 
 impl Receiver {
-    pub(crate) async fn start(book: Arc<Book>, manner: Manner) -> Result<Self, Failure> {
+    pub(crate) async fn start(
+        book: Arc<Book>,
+        manner: Manner,
+        is_https: bool,
+    ) -> Result<Self, Failure> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
+        let acceptor = if is_https { Some(tls::acceptor()?) } else { None };
+        let manner = Arc::new(AtomicU8::new(manner as u8));
+        let now = Arc::clone(&manner);
         #[expect(clippy::disallowed_methods, reason = "it ends when the receiver is dropped")]
         let accepting = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
                 let _ = stream.set_nodelay(true);
-                let book = Arc::clone(&book);
-                let answer = service_fn(move |request| take(Arc::clone(&book), manner, request));
-                let serving = http1::Builder::new().serve_connection(TokioIo::new(stream), answer);
-                tokio::spawn(serving);
+                let (book, manner, acceptor) =
+                    (Arc::clone(&book), Arc::clone(&now), acceptor.clone());
+                tokio::spawn(async move {
+                    match acceptor {
+                        None => serve(stream, book, manner).await,
+                        Some(acceptor) => {
+                            if let Ok(stream) = acceptor.accept(stream).await {
+                                serve(stream, book, manner).await;
+                            }
+                        }
+                    }
+                });
             }
         });
-        Ok(Self { address, accepting })
+        Ok(Self { address, is_https, manner, accepting })
+    }
+
+    /// Behaves otherwise from now on; requests that hang go on hanging.
+    pub(crate) fn behave(&self, manner: Manner) {
+        self.manner.store(manner as u8, Ordering::Release);
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}/hook", self.address)
+        let scheme = if self.is_https { "https" } else { "http" };
+        format!("{scheme}://{}/hook", self.address)
     }
+}
+
+async fn serve(
+    stream: impl AsyncRead + AsyncWrite + Unpin,
+    book: Arc<Book>,
+    manner: Arc<AtomicU8>,
+) {
+    let answer = service_fn(move |request| {
+        let manner = Manner::ALL[usize::from(manner.load(Ordering::Acquire))];
+        take(Arc::clone(&book), manner, request)
+    });
+    // A sender that goes away is not the receiver's fault.
+    let _ = http1::Builder::new().serve_connection(TokioIo::new(stream), answer).await;
 }
 
 async fn take(

@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::json;
 
-use crate::scenario::{Figures, Scenario, Setting};
+use crate::run::{Figures, Setting};
+use crate::scenario::Scenario;
 
 struct Run {
     scenario: Scenario,
@@ -15,19 +16,23 @@ struct Run {
 
 /// What all runs showed.
 pub(crate) struct Report {
-    engine: &'static str,
+    engine: String,
     runs: Vec<Run>,
 }
 
 impl Report {
     pub(crate) fn new(setting: &Setting) -> Self {
         let engine = if setting.database.is_some() { "PostgreSQL" } else { "SQLite" };
+        let engine = match setting.nodes {
+            1 => engine.to_owned(),
+            nodes => format!("{engine}, {nodes} nodes"),
+        };
         Self { engine, runs: Vec::new() }
     }
 
     /// Adds a run; gives its line.
     pub(crate) fn add(&mut self, scenario: Scenario, bound: f64, figures: Figures) -> String {
-        let line = row(self.engine, scenario, 1, bound, &figures);
+        let line = row(&self.engine, scenario, 1, bound, &figures);
         self.runs.push(Run { scenario, bound, figures });
         line
     }
@@ -36,8 +41,8 @@ impl Report {
     pub(crate) fn table(&self) -> String {
         let mut table = String::from(
             "| engine | scenario | runs | published/s | delivered/s | of the bound | publish p50/p99 ms \
-             | deliver p50/p99 ms | CPU µs/event (database) | peak MiB | refused | lost | repeated |\n\
-             |---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
+             | deliver p50/p99 ms | CPU µs/event (database) | peak MiB | ready/first ms | refused | lost | repeated |\n\
+             |---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
         );
         for scenario in Scenario::ALL {
             let runs: Vec<&Run> = self.runs.iter().filter(|run| run.scenario == scenario).collect();
@@ -51,6 +56,8 @@ impl Report {
                 cpu_us_per_event: of(|f| f.cpu_us_per_event),
                 database_us_per_event: of(|f| f.database_us_per_event),
                 peak_mib: of(|f| f.peak_mib),
+                ready_ms: of(|f| f.ready_ms),
+                first_arrival_ms: of(|f| f.first_arrival_ms),
                 // Losses are not averaged away.
                 refused: runs.iter().map(|run| run.figures.refused).sum(),
                 lost: runs.iter().map(|run| run.figures.lost).sum(),
@@ -62,7 +69,7 @@ impl Report {
             middle.deliver.p50 = of(|f| f.deliver.p50);
             middle.deliver.p99 = of(|f| f.deliver.p99);
             let bound = median(runs.iter().map(|run| run.bound));
-            let _ = writeln!(table, "{}", row(self.engine, scenario, runs.len(), bound, &middle));
+            let _ = writeln!(table, "{}", row(&self.engine, scenario, runs.len(), bound, &middle));
         }
         table
     }
@@ -83,7 +90,7 @@ impl Report {
 
 fn row(engine: &str, scenario: Scenario, runs: usize, bound: f64, f: &Figures) -> String {
     format!(
-        "| {engine} | {} | {runs} | {:.0} | {:.0} | {:.0} % | {:.1}/{:.1} | {:.1}/{:.1} | {:.0} ({:.0}) | {:.0} | {} | {} | {} |",
+        "| {engine} | {} | {runs} | {:.0} | {:.0} | {:.0} % | {:.1}/{:.1} | {:.1}/{:.1} | {:.0} ({:.0}) | {:.0} | {:.0}/{:.0} | {} | {} | {} |",
         scenario.name(),
         f.published_per_second,
         f.delivered_per_second,
@@ -95,6 +102,8 @@ fn row(engine: &str, scenario: Scenario, runs: usize, bound: f64, f: &Figures) -
         f.cpu_us_per_event,
         f.database_us_per_event,
         f.peak_mib,
+        f.ready_ms,
+        f.first_arrival_ms,
         f.refused,
         f.lost,
         f.repeated,

@@ -1,82 +1,68 @@
-//! The scenarios, and how one is run.
+//! The scenarios: what each publishes, and to whom.
 
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use serde_json::json;
 
-use crate::Failure;
-use crate::book::{Book, Spread};
-use crate::load::{Load, publish};
-use crate::product::Product;
-use crate::receiver::{Manner, Receiver};
-
-/// Events that a run may publish.
-const EVENTS_MAX: usize = 1_000_000;
-/// How long a run waits for an arrival before it counts what is missing as lost.
-/// Longer than an endpoint is left alone at first.
-const PATIENCE: Duration = Duration::from_secs(45);
-
-/// What is the same for all runs.
-pub(crate) struct Setting {
-    pub(crate) binary: PathBuf,
-    pub(crate) database: Option<String>,
-    pub(crate) length: Duration,
-    pub(crate) publishers: usize,
-}
+use crate::book::Book;
+use crate::receiver::Manner;
 
 /// What is measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scenario {
     Saturated,
     Steady100,
+    Steady1000,
     Steady5000,
     Customers,
     FanOut,
+    Https,
     Hang,
     FailFirst,
     Large,
-}
-
-/// What one run showed.
-#[derive(Debug, Clone, Default, serde::Serialize)]
-pub(crate) struct Figures {
-    pub(crate) accepted: usize,
-    pub(crate) published_per_second: f64,
-    pub(crate) delivered_per_second: f64,
-    pub(crate) publish: Spread,
-    pub(crate) deliver: Spread,
-    pub(crate) cpu_us_per_event: f64,
-    pub(crate) database_us_per_event: f64,
-    pub(crate) peak_mib: f64,
-    pub(crate) refused: usize,
-    pub(crate) lost: usize,
-    pub(crate) repeated: usize,
+    Dead,
+    Pending,
+    Subscriptions1k,
+    Subscriptions100k,
+    Subscriptions1m,
 }
 
 impl Scenario {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 15] = [
         Self::Saturated,
         Self::Steady100,
+        Self::Steady1000,
         Self::Steady5000,
         Self::Customers,
         Self::FanOut,
+        Self::Https,
         Self::Hang,
         Self::FailFirst,
         Self::Large,
+        Self::Dead,
+        Self::Pending,
+        Self::Subscriptions1k,
+        Self::Subscriptions100k,
+        Self::Subscriptions1m,
     ];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Saturated => "saturated",
             Self::Steady100 => "steady-100",
+            Self::Steady1000 => "steady-1000",
             Self::Steady5000 => "steady-5000",
             Self::Customers => "customers",
             Self::FanOut => "fan-out",
+            Self::Https => "https",
             Self::Hang => "hang",
             Self::FailFirst => "fail-first",
             Self::Large => "large",
+            Self::Dead => "dead",
+            Self::Pending => "pending",
+            Self::Subscriptions1k => "subscriptions-1k",
+            Self::Subscriptions100k => "subscriptions-100k",
+            Self::Subscriptions1m => "subscriptions-1m",
         }
     }
 
@@ -84,9 +70,11 @@ impl Scenario {
         match self {
             Self::Saturated => "events of 1 KiB as fast as they are taken, one endpoint",
             Self::Steady100 => "100 events a second",
+            Self::Steady1000 => "1,000 events a second: what hang and dead are compared with",
             Self::Steady5000 => "5,000 events a second",
             Self::Customers => "customers created as fast as they are taken",
             Self::FanOut => "each event to ten endpoints; deliveries are counted",
+            Self::Https => "as saturated, to an endpoint that speaks TLS",
             Self::Hang => {
                 "1,000 events a second to an endpoint that takes them and to one that hangs"
             }
@@ -94,44 +82,95 @@ impl Scenario {
                 "every first attempt fails; 1,000 events a second, the retries included"
             }
             Self::Large => "events of 64 KiB as fast as they are taken",
+            Self::Dead => {
+                "1,000 events a second to one endpoint beside 10,000 dead ones of ten tenants"
+            }
+            Self::Pending => "killed with 100,000 deliveries pending, and started again",
+            Self::Subscriptions1k => "as saturated, with 1,000 subscriptions of one tenant",
+            Self::Subscriptions100k => "as saturated, with 100,000 subscriptions of 100 tenants",
+            Self::Subscriptions1m => {
+                "as saturated, with 1,000,000 subscriptions of 1,000 tenants; takes very long"
+            }
         }
     }
 
-    fn rate(self) -> Option<u32> {
+    /// Whether it runs unless others are named.
+    pub(crate) fn is_usual(self) -> bool {
+        !matches!(self, Self::Subscriptions100k | Self::Subscriptions1m)
+    }
+
+    pub(crate) fn rate(self) -> Option<u32> {
         match self {
             Self::Steady100 => Some(100),
+            Self::Steady1000 | Self::Hang | Self::FailFirst | Self::Dead => Some(1_000),
             Self::Steady5000 => Some(5_000),
-            Self::Hang | Self::FailFirst => Some(1_000),
-            Self::Saturated | Self::Customers | Self::FanOut | Self::Large => None,
+            Self::Saturated
+            | Self::Customers
+            | Self::FanOut
+            | Self::Https
+            | Self::Large
+            | Self::Pending
+            | Self::Subscriptions1k
+            | Self::Subscriptions100k
+            | Self::Subscriptions1m => None,
         }
     }
 
-    /// How many endpoints book their arrivals, and how they behave.
-    fn endpoints(self) -> (usize, Manner) {
+    /// How many endpoints of a tenant book their arrivals.
+    pub(crate) fn endpoints(self) -> usize {
+        if self == Self::FanOut { 10 } else { 1 }
+    }
+
+    /// How they behave.
+    pub(crate) fn manner(self) -> Manner {
         match self {
-            Self::FanOut => (10, Manner::Takes),
-            Self::FailFirst => (1, Manner::FailsFirst),
-            Self::Saturated
-            | Self::Steady100
-            | Self::Steady5000
-            | Self::Customers
-            | Self::Hang
-            | Self::Large => (1, Manner::Takes),
+            Self::FailFirst => Manner::FailsFirst,
+            Self::Pending => Manner::Hangs,
+            _ => Manner::Takes,
         }
     }
 
     /// How often each event arrives when all is well.
-    fn arrivals(self) -> u32 {
+    pub(crate) fn arrivals(self) -> u32 {
         match self {
             Self::FanOut => 10,
             Self::FailFirst => 2,
-            Self::Saturated
-            | Self::Steady100
-            | Self::Steady5000
-            | Self::Customers
-            | Self::Hang
-            | Self::Large => 1,
+            _ => 1,
         }
+    }
+
+    /// Tenants that publish, and subscriptions of each beside those that book arrivals.
+    pub(crate) fn crowd(self) -> (usize, usize) {
+        match self {
+            Self::Subscriptions1k => (1, 999),
+            Self::Subscriptions100k => (100, 999),
+            Self::Subscriptions1m => (1_000, 999),
+            _ => (1, 0),
+        }
+    }
+
+    /// Events that a run may publish.
+    pub(crate) fn events_max(self) -> usize {
+        if self == Self::Pending { 100_000 } else { 1_000_000 }
+    }
+
+    /// How long it publishes.
+    pub(crate) fn length(self, told: Duration) -> Duration {
+        if self == Self::Pending { Duration::from_secs(25) } else { told }
+    }
+
+    /// The type that is delivered, and what is posted where to make it.
+    pub(crate) fn load(self) -> (&'static str, &'static str, fn(usize, usize) -> String) {
+        if self == Self::Customers {
+            ("customer.created", "/api/v1/customers", customer)
+        } else {
+            ("custom.bench", "/api/v1/webhooks/events", event)
+        }
+    }
+
+    /// Bytes of filling in each event.
+    pub(crate) fn filling(self) -> usize {
+        if self == Self::Large { 64 * 1_024 } else { 1_024 }
     }
 }
 
@@ -148,75 +187,4 @@ fn customer(number: usize, _filling: usize) -> String {
     let mark = Book::mark(number);
     json!({"email": format!("{mark}@example.com"), "first_name": "Ada", "last_name": "Lovelace"})
         .to_string()
-}
-
-/// Runs a scenario once, on a server and a database of its own.
-pub(crate) async fn run(scenario: Scenario, setting: &Setting) -> Result<Figures, Failure> {
-    let mut product = Product::start(&setting.binary, setting.database.as_deref()).await?;
-    let book = Arc::new(Book::open(EVENTS_MAX));
-    let changes_customers = scenario == Scenario::Customers;
-    let names: &[&str] = if changes_customers { &["customer.created"] } else { &["custom.bench"] };
-    let (endpoints, manner) = scenario.endpoints();
-    let mut receivers = Vec::new();
-    for _ in 0..endpoints {
-        let receiver = Receiver::start(Arc::clone(&book), manner).await?;
-        product.subscribe(&receiver.url(), names).await?;
-        receivers.push(receiver);
-    }
-    if scenario == Scenario::Hang {
-        let receiver = Receiver::start(Arc::clone(&book), Manner::Hangs).await?;
-        product.subscribe(&receiver.url(), names).await?;
-        receivers.push(receiver);
-    }
-    let before = product.cpu();
-    let path = if changes_customers { "/api/v1/customers" } else { "/api/v1/webhooks/events" };
-    let refused = publish(Load {
-        address: product.address,
-        path: path.to_owned(),
-        key: format!("Bearer {}", product.client.key().unwrap_or_default()),
-        body: if changes_customers { customer } else { event },
-        filling: if scenario == Scenario::Large { 64 * 1_024 } else { 1_024 },
-        rate: scenario.rate(),
-        length: setting.length,
-        publishers: setting.publishers,
-        book: Arc::clone(&book),
-    })
-    .await?;
-    let times = scenario.arrivals();
-    wait(&book, book.acceptances() * times as usize).await;
-    let after = product.cpu();
-    let (published, delivered) = book.spans();
-    let accepted = book.acceptances();
-    let (lost, repeated) = book.amiss(times);
-    if lost + repeated > 0 {
-        // Neither should be: whoever measured wants to know why.
-        eprintln!("{lost} lost and {repeated} repeated; see {}", product.keep_data().display());
-    }
-    let per_event = |seconds: f64| seconds * 1e6 / (accepted.max(1) as f64);
-    Ok(Figures {
-        accepted,
-        published_per_second: accepted as f64 / published.as_secs_f64(),
-        delivered_per_second: book.arrivals() as f64 / delivered.as_secs_f64(),
-        publish: book.publishing(),
-        deliver: book.delivering(),
-        cpu_us_per_event: per_event(after.0 - before.0),
-        database_us_per_event: per_event(after.1 - before.1),
-        peak_mib: product.peak_mib(),
-        refused,
-        lost,
-        repeated,
-    })
-}
-
-/// Waits until so many have arrived, or none did for a while.
-async fn wait(book: &Book, arrivals: usize) {
-    let (mut seen, mut since) = (book.arrivals(), Instant::now());
-    while seen < arrivals && since.elapsed() < PATIENCE {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-        if book.arrivals() > seen {
-            (seen, since) = (book.arrivals(), Instant::now());
-        }
-    }
-    // What comes once too often comes late.
-    tokio::time::sleep(Duration::from_millis(200)).await;
 }

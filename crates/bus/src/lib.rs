@@ -43,6 +43,7 @@ struct Inner {
     clock: Arc<dyn Clock>,
     topics: [Notify; TOPICS],
     placed: Notify,
+    settled: Notify,
     jumped: Arc<Notify>,
 }
 
@@ -66,6 +67,7 @@ impl Bus {
             clock,
             topics: std::array::from_fn(|_| Notify::new()),
             placed: Notify::new(),
+            settled: Notify::new(),
             jumped,
         }))
     }
@@ -84,6 +86,16 @@ impl Bus {
     /// before it is awaited: call it, read the log, and then await it.
     pub fn positions(&self) -> tokio::sync::futures::Notified<'_> {
         self.0.placed.notified()
+    }
+
+    /// Says to everybody who follows deliveries that outcomes were written.
+    pub fn announce_outcomes(&self) {
+        self.0.settled.notify_waiters();
+    }
+
+    /// Waits until outcomes were written, as [`Bus::positions`] does for positions.
+    pub fn outcomes(&self) -> tokio::sync::futures::Notified<'_> {
+        self.0.settled.notified()
     }
 
     /// Waits until somebody says that there may be work of this kind, or until `due`.

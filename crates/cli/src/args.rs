@@ -13,7 +13,7 @@ use crate::conformance::ConformanceArgs;
 use crate::inputs::SecretArgs;
 use crate::replay::ReplayArgs;
 use crate::sign::SignArgs;
-use crate::tail::TailArgs;
+use crate::tail::{DeliveriesCommand, TailArgs};
 use crate::trigger::TriggerArgs;
 use crate::verify::VerifyArgs;
 
@@ -50,6 +50,9 @@ pub(crate) enum Command {
     /// The catalog of events.
     #[command(subcommand)]
     Events(EventsCommand),
+    /// What is sent to subscriptions.
+    #[command(subcommand)]
+    Deliveries(DeliveriesCommand),
     /// Which of the promised events provably fire.
     Coverage {
         /// As JSON.
@@ -207,6 +210,7 @@ impl Command {
             | Self::Migrate(settings)
             | Self::OperatorKey(OperatorKeyCommand::Rotate(settings)) => settings.config.as_deref(),
             Self::Events(_)
+            | Self::Deliveries(_)
             | Self::Coverage { .. }
             | Self::Listen(_)
             | Self::Trigger(_)

@@ -28,6 +28,11 @@ use args::{Args, Command, EventsCommand, OperatorKeyCommand};
 use failure::Ended;
 use say::{aside, say};
 
+/// A tenth less processor time for an event than with the allocator of the C library, of which SQLite
+/// gets this one too.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let args = Args::parse();
     logs(&args);
@@ -96,7 +101,8 @@ async fn run(args: Args) -> Result<(), Failure> {
         }
         Command::Events(EventsCommand::List) => catalog::list(),
         Command::Events(EventsCommand::Show { event_type }) => catalog::show(&event_type),
-        Command::Events(EventsCommand::Tail(options)) => tail::run(options).await,
+        Command::Events(EventsCommand::Tail(options)) => tail::events(options).await,
+        Command::Deliveries(command) => tail::deliveries(command).await,
         Command::Coverage { json } => coverage::print(json),
         Command::Listen(options) => listen::run(options).await,
         Command::Trigger(options) => trigger::run(options).await,

@@ -20,6 +20,7 @@ Examples:
   tidings replay --subscription whs_01h455vb4pex5vsknk084sn02q --after-position 0 --events 'customer.*'
   tidings replay --list
   tidings replay --cancel rpl_01h455vb4pex5vsknk084sn02q
+  tidings replay --resume rpl_01h455vb4pex5vsknk084sn02q
 
 Only that subscription gets anything. What arrives has the header webhook-replay, and the webhook-id
 and the bytes that it had the first time.
@@ -74,6 +75,9 @@ pub(crate) struct ReplayArgs {
     /// Cancel this one, and do nothing else.
     #[arg(long, value_name = "rpl_…", conflicts_with_all = ["wait", "dry_run"])]
     cancel: Option<String>,
+    /// Go on with this one, which got stuck, and do nothing else.
+    #[arg(long, value_name = "rpl_…", conflicts_with_all = ["wait", "dry_run", "list", "cancel"])]
+    resume: Option<String>,
     /// What the server tells, as a JSON object.
     #[arg(long)]
     json: bool,
@@ -89,9 +93,10 @@ pub(crate) async fn run(args: ReplayArgs) -> Result<(), Failure> {
     if args.list {
         return list(&client, args.json).await;
     }
-    if let Some(id) = &args.cancel {
-        let id: ReplayId = id.parse().map_err(|error| misused(format!("--cancel: {error}")))?;
-        let answer = client.post(&format!("{REPLAYS}/{id}/cancel"), &json!({})).await?;
+    for (verb, id) in [("cancel", &args.cancel), ("resume", &args.resume)] {
+        let Some(id) = id else { continue };
+        let id: ReplayId = id.parse().map_err(|error| misused(format!("--{verb}: {error}")))?;
+        let answer = client.post(&format!("{REPLAYS}/{id}/{verb}"), &json!({})).await?;
         return tell(&told(&answer, StatusCode::OK)?, args.json);
     }
     if args.after_position.is_none() && args.from.is_none() {
@@ -186,7 +191,7 @@ fn said(replay: &Value) -> String {
         count("failed"),
     );
     for (name, what) in
-        [("under_way", "under way"), ("cancelled", "cancelled"), ("skipped", "no longer kept")]
+        [("under_way", "under way"), ("cancelled", "cancelled"), ("skipped", "no longer known")]
     {
         if count(name) > 0 {
             line = format!("{line}, {} {what}", count(name));
@@ -207,6 +212,10 @@ fn estimate(counted: &Value, subscription: &str) -> String {
     }
     if count("skipped") > 0 {
         text = format!("{text}; {} more are no longer kept", count("skipped"));
+    }
+    if count("forgotten") > 0 {
+        let forgotten = count("forgotten");
+        text = format!("{text}, of {forgotten} it is only not known any more whether they arrived");
     }
     for (name, count) in counted["event_types"].as_object().into_iter().flatten() {
         text = format!("{text}\n  {count:>8}  {name}");

@@ -1,5 +1,6 @@
 //! `tidings serve`.
 
+use tidings_kernel::PageParams;
 use tidings_server::{App, Settings, StartError, serve};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -17,8 +18,9 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
         TcpListener::bind(address).await.map_err(|error| StartError::Listen(address, error))?;
     let address = listener.local_addr()?;
     let app = App::open(&settings).await?;
+    let is_unused = is_unused(&settings, &app).await?;
     // Who reads the greeting may be gone; the server is for others.
-    if let Err(error) = greet(&settings, &app, address) {
+    if let Err(error) = greet(&settings, &app, address, is_unused) {
         tracing::warn!(
             error,
             "the greeting could not be printed; if a new operator key was in it, replace that with \
@@ -40,9 +42,30 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
     Ok(())
 }
 
-fn greet(settings: &Settings, app: &App, address: std::net::SocketAddr) -> Result<(), Failure> {
+/// Whether nobody has done anything with the operator's key, which an earlier start made. That one
+/// may have been killed after it stored the key and before it printed it.
+async fn is_unused(settings: &Settings, app: &App) -> Result<bool, Failure> {
+    if app.new_operator_key.is_some() || settings.operator_key.is_some() {
+        return Ok(false);
+    }
+    let first = PageParams { limit: 1, after: None };
+    Ok(app.identity.list_tenants(first).await?.data.is_empty())
+}
+
+fn greet(
+    settings: &Settings,
+    app: &App,
+    address: std::net::SocketAddr,
+    is_unused: bool,
+) -> Result<(), Failure> {
     if let Some(key) = &app.new_operator_key {
         say!("operator key (shown this once): {}", key.expose())?;
+    }
+    if is_unused {
+        say!(
+            "no tenant was made yet. If the first start was cut off before it printed the operator's \
+              key, stop every server and run `tidings operator-key rotate`, which prints a new one"
+        )?;
     }
     if settings.is_dev() {
         say!("development mode: webhooks may go to this machine's loopback, nowhere else private")?;

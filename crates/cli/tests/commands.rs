@@ -236,3 +236,40 @@ async fn a_doctor_asks_the_running_server() {
     assert_eq!(gone.status.code(), Some(1));
     assert!(text(&gone.stderr).contains("is the server running?"), "{}", text(&gone.stderr));
 }
+
+/// Starts a server without a key, kills it when it is ready, and gives what it printed.
+async fn said_by_a_start(data: &Path, tenant_by: Option<&str>) -> String {
+    let address = free_port();
+    let mut command = tidings(&["serve", "--log", "warn", "--data"]);
+    command.arg(data).args(["--listen", &address.to_string()]).env_remove("TIDINGS_OPERATOR_KEY");
+    let mut server =
+        wait_until_ready(command.stdout(Stdio::piped()).spawn().unwrap(), address).await;
+    if let Some(key) = tenant_by {
+        let operator = server.client.with_key(key);
+        let made = operator.post("/api/v1/tenants", &json!({"name": "Acme"})).await.unwrap();
+        assert!(made.status.is_success(), "{}", made.json());
+    }
+    signal(&server.child, "KILL");
+    server.child.wait().unwrap();
+    let mut said = String::new();
+    server.child.stdout.take().unwrap().read_to_string(&mut said).unwrap();
+    said
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operators_key_that_was_lost_before_it_was_seen_can_be_replaced() {
+    let data = ScratchDir::new();
+    let hint = "tidings operator-key rotate";
+    let first = said_by_a_start(data.path(), None).await;
+    assert!(first.contains("operator key (shown this once)") && !first.contains(hint), "{first}");
+    // As if nobody had seen that: the key is stored, and shown no more.
+    let second = said_by_a_start(data.path(), None).await;
+    assert!(!second.contains("shown this once") && second.contains(hint), "{second}");
+    let rotated = tidings(&["operator-key", "rotate", "--data"]).arg(data.path()).output().unwrap();
+    assert!(rotated.status.success(), "{}", text(&rotated.stderr));
+    let said = text(&rotated.stdout);
+    let key = said.trim().strip_prefix("operator key: ").unwrap();
+    said_by_a_start(data.path(), Some(key)).await;
+    let used = said_by_a_start(data.path(), None).await;
+    assert!(!used.contains(hint), "{used}");
+}

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use crate::pg_conn::PgConn;
 use crate::run::Isolation;
-use crate::sqlite_conn::{sqlite_control, sqlite_execute, sqlite_query, sqlite_returning};
+use crate::sqlite_conn::{
+    sqlite_control, sqlite_execute, sqlite_execute_many, sqlite_query, sqlite_returning,
+};
 use crate::{Bulk, DbError, Row, Statement, Value};
 
 /// Is told of everything that is about to run, for the test that runs it again among the rows of
@@ -79,11 +81,7 @@ impl Conn {
         }
         match &mut self.link {
             Link::Sqlite(conn) => {
-                let mut changed = 0;
-                for row in rows {
-                    changed += sqlite_execute(conn, bulk.statement(), row)?;
-                }
-                Ok(changed)
+                sqlite_execute_many(conn, bulk.statement(), rows.iter().map(Vec::as_slice))
             }
             Link::Postgres(conn) => conn.execute_many(bulk.statement(), rows).await,
         }
@@ -167,6 +165,14 @@ impl Conn {
         match &self.link {
             Link::Sqlite(conn) => !conn.is_autocommit(),
             Link::Postgres(conn) => conn.in_transaction,
+        }
+    }
+
+    /// Rows that SQLite's connection has changed since it was opened.
+    pub(crate) fn changes(&self) -> u64 {
+        match &self.link {
+            Link::Sqlite(conn) => conn.total_changes(),
+            Link::Postgres(_) => 0,
         }
     }
 

@@ -3,17 +3,17 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use rand::Rng;
-use tidings_kernel::{Ctx, limits};
+use tidings_events::CommittedEvent;
+use tidings_kernel::{Ctx, Uuid, limits};
 use tidings_trace::{Attribute, Span};
 
 use crate::conn::Link;
 use crate::engine::postgres::Postgres;
-use crate::engine::sqlite::{Job, Reply};
+use crate::engine::sqlite::{Ended, Guard, Job, Unit};
 use crate::open::Engine;
 use crate::pg_conn::PgConn;
 use crate::session::tenant_setting;
@@ -76,7 +76,8 @@ impl Db {
     /// Runs a function with a unit of work, and makes what it did durable.
     ///
     /// On PostgreSQL the function runs again when others came in between, up to
-    /// [`limits::UNIT_RERUNS_MAX`] times. On SQLite units run one after another, each once.
+    /// [`limits::UNIT_RERUNS_MAX`] times. On SQLite units run one after another, and again where one
+    /// that shares their transaction failed after it had written.
     pub async fn write<T, E, F>(&self, ctx: &Ctx, run: F) -> Result<Committed<T>, E>
     where
         T: Send + 'static,
@@ -154,33 +155,7 @@ impl Db {
         E: From<DbError> + Send + 'static,
         F: UnitFn<T, E>,
     {
-        let node = self.node();
-        let db = self.clone();
-        Box::new(move |conn| {
-            let (inner, trace) = (Arc::clone(&db.0), ctx.trace);
-            let mut work = UnitOfWork::new(inner.conn(Link::Sqlite(conn)), ctx, node);
-            let result = run_inline(&mut work, &run);
-            let (conn, events) = work.into_parts();
-            let Link::Sqlite(conn) = conn.link else {
-                unreachable!("a SQLite unit keeps its engine")
-            };
-            // Nothing is flushed for a unit that was undone.
-            let commit = if result.is_ok() { db.step(trace, COMMIT) } else { Span::default() };
-            let reply: Reply = Box::new(move |flushed| {
-                drop(commit);
-                let answer = match (flushed, result) {
-                    (Ok(()), Ok(value)) => {
-                        inner.hand_over(&events);
-                        Ok(Committed::new(value, events))
-                    }
-                    (_, Err(error)) => Err(error),
-                    (Err(error), Ok(_)) => Err(error.into()),
-                };
-                // A caller that went away does not undo what is durable.
-                drop(send.send(answer));
-            });
-            (conn, reply)
-        })
+        Box::new(InlineUnit { db: self.clone(), ctx, node: self.node(), run, send, ended: None })
     }
 
     async fn write_postgres<T, E, F>(
@@ -244,6 +219,56 @@ impl Db {
     }
 }
 
+/// A unit of work as a job for SQLite's writer.
+struct InlineUnit<T, E, F> {
+    db: Db,
+    ctx: Ctx,
+    node: Uuid,
+    run: F,
+    send: tokio::sync::oneshot::Sender<Result<Committed<T>, E>>,
+    /// What it came to when it ran last, its events, and the step of the flush that it waits for.
+    ended: Option<(Result<T, E>, Vec<CommittedEvent>, Span)>,
+}
+
+impl<T, E, F> Unit for InlineUnit<T, E, F>
+where
+    T: Send + 'static,
+    E: From<DbError> + Send + 'static,
+    F: UnitFn<T, E>,
+{
+    fn run(
+        &mut self,
+        conn: Box<rusqlite::Connection>,
+        guard: Guard,
+    ) -> (Box<rusqlite::Connection>, Ended) {
+        let conn = self.db.0.conn(Link::Sqlite(conn));
+        let mut work = UnitOfWork::new(conn, self.ctx.clone(), self.node);
+        let (result, ended) = run_inline(&mut work, &self.run, guard);
+        let (conn, events) = work.into_parts();
+        let Link::Sqlite(conn) = conn.link else { unreachable!("a SQLite unit keeps its engine") };
+        // Nothing is flushed for a unit that was undone.
+        let commit =
+            if result.is_ok() { self.db.step(self.ctx.trace, COMMIT) } else { Span::default() };
+        self.ended = Some((result, events, commit));
+        (conn, ended)
+    }
+
+    fn reply(self: Box<Self>, flushed: Result<(), DbError>) {
+        let Some((result, events, commit)) = self.ended else { return };
+        drop(commit);
+        let answer = match (flushed, result) {
+            (Ok(()), Ok(value)) => {
+                self.db.0.hand_over(&events);
+                Ok(Committed::new(value, events))
+            }
+            (_, Err(error)) => Err(error),
+            (Err(error), Ok(_)) => Err(error.into()),
+        };
+        // A caller that went away does not undo what is durable.
+        drop(self.send.send(answer));
+    }
+}
+
 /// Before a unit runs again: long enough for the other one to end, not the same for two.
 #[expect(clippy::disallowed_methods, reason = "the length of a pause is not part of any result")]
 fn jitter(rerun: u32) -> std::time::Duration {
@@ -262,13 +287,18 @@ where
     Ok(value)
 }
 
-/// Runs a unit on SQLite's writer: inside a savepoint, polled once.
-fn run_inline<T, E, F>(work: &mut UnitOfWork, run: &F) -> Result<T, E>
+/// Runs a unit on SQLite's writer, polled once.
+fn run_inline<T, E, F>(work: &mut UnitOfWork, run: &F, guard: Guard) -> (Result<T, E>, Ended)
 where
     E: From<DbError>,
     F: UnitFn<T, E>,
 {
-    poll_once(work.conn.control("SAVEPOINT unit")).unwrap_or(Err(DbError::ForeignAwait))?;
+    if guard == Guard::Savepoint
+        && let Err(error) = control(work, "SAVEPOINT unit")
+    {
+        return (Err(error.into()), Ended::Whole);
+    }
+    let before = work.conn.changes();
     let polled = std::panic::catch_unwind(AssertUnwindSafe(|| {
         poll_once(run_and_record::<T, E, F>(work, run))
     }));
@@ -278,14 +308,24 @@ where
         Err(_) => Err(DbError::Panicked.into()),
     };
     if !work.conn.is_in_transaction() {
-        return result.and(Err(DbError::Full.into()));
+        return (result.and(Err(DbError::Full.into())), Ended::Whole);
     }
-    let end = if result.is_ok() { "RELEASE unit" } else { "ROLLBACK TO unit" };
-    poll_once(work.conn.control(end)).unwrap_or(Err(DbError::ForeignAwait))?;
-    if result.is_err() {
-        poll_once(work.conn.control("RELEASE unit")).unwrap_or(Err(DbError::ForeignAwait))?;
+    match guard {
+        Guard::Nothing if result.is_err() && work.conn.changes() != before => {
+            (result, Ended::Spoilt)
+        }
+        Guard::Nothing => (result, Ended::Whole),
+        Guard::Savepoint => {
+            let end =
+                if result.is_ok() { "RELEASE unit" } else { "ROLLBACK TO unit; RELEASE unit" };
+            let left = end.split("; ").try_for_each(|step| control(work, step));
+            (left.map_err(E::from).and(result), Ended::Whole)
+        }
     }
-    result
+}
+
+fn control(work: &mut UnitOfWork, text: &str) -> Result<(), DbError> {
+    poll_once(work.conn.control(text)).unwrap_or(Err(DbError::ForeignAwait))
 }
 
 /// Polls a future that has nothing to wait for.

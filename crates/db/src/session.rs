@@ -12,6 +12,10 @@ crate::statements! {
     forked across query SERVER_TIME =
         "SELECT CAST(unixepoch('subsec') * 1000000 AS INTEGER)",
         "SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000 AS BIGINT)";
+    /// The one writer of SQLite makes number and commit the same order; with several, transactions
+    /// older than every running one have ended.
+    forked across query ENDED_BELOW = "SELECT 9223372036854775807",
+        "SELECT CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS TEXT) AS BIGINT)";
 }
 
 impl Db {
@@ -97,6 +101,13 @@ impl ReadSession {
     pub fn reader(&mut self) -> Reader<'_> {
         let Some(conn) = &mut self.conn else { unreachable!("it is taken on drop only") };
         Reader { conn }
+    }
+
+    /// The transactions below this number have all ended: what is read after this call has all that
+    /// they wrote, and nothing can appear among it any more. Whoever follows a table in the order of
+    /// commits goes as far as this.
+    pub async fn ended_below(&mut self) -> Result<i64, DbError> {
+        self.reader().scalar(&ENDED_BELOW, &[]).await
     }
 }
 

@@ -53,12 +53,25 @@ pub(crate) fn sqlite_execute(
     statement: &Statement,
     args: &[Value],
 ) -> Result<u64, DbError> {
-    if conn.is_autocommit() {
-        return Err(DbError::Full);
-    }
+    sqlite_execute_many(conn, statement, std::iter::once(args))
+}
+
+/// The same once for each row, prepared once.
+pub(crate) fn sqlite_execute_many<'r>(
+    conn: &rusqlite::Connection,
+    statement: &Statement,
+    rows: impl Iterator<Item = &'r [Value]>,
+) -> Result<u64, DbError> {
     let mut prepared = conn.prepare_cached(statement.sqlite()).map_err(sqlite_error)?;
-    bind(&mut prepared, args)?;
-    prepared.raw_execute().map(|changed| changed as u64).map_err(sqlite_error)
+    let mut changed = 0;
+    for args in rows {
+        if conn.is_autocommit() {
+            return Err(DbError::Full);
+        }
+        bind(&mut prepared, args)?;
+        changed += prepared.raw_execute().map_err(sqlite_error)? as u64;
+    }
+    Ok(changed)
 }
 
 /// The same for a command that returns something of what it wrote.

@@ -290,6 +290,7 @@ catalog! {
         "webhook.replay.cancelled" 1 Normal Internal => WebhookReplayCancelled,
         "webhook.replay.completed" 1 Normal Internal => WebhookReplayCompleted,
         "webhook.replay.failed" 1 Normal Internal => WebhookReplayFailed,
+        "webhook.replay.resumed" 1 Normal Internal => WebhookReplayResumed,
         "webhook.replay.started" 1 Normal Internal => WebhookReplayStarted,
         "webhook.subscription.created" 1 Normal Internal => WebhookSubscriptionCreated,
         "webhook.subscription.deleted" 1 Normal Internal => WebhookSubscriptionDeleted,

@@ -11,7 +11,8 @@ use crate::diff::Previous;
 use crate::schema::Example;
 
 pub use replays::{
-    WebhookReplayCancelled, WebhookReplayCompleted, WebhookReplayFailed, WebhookReplayStarted,
+    WebhookReplayCancelled, WebhookReplayCompleted, WebhookReplayFailed, WebhookReplayResumed,
+    WebhookReplayStarted,
 };
 
 /// A webhook subscription was made.

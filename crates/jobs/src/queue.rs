@@ -136,6 +136,12 @@ pub trait JobHandler: Send + Sync + 'static {
 
     /// Does the job.
     fn run<'t>(&self, work: &'t mut UnitOfWork, job: Job) -> UnitFuture<'t, (), JobError>;
+
+    /// Ends what the job was for, where it is hopeless or was tried too often, and says whether its
+    /// owner sees that there. Then the job goes; otherwise it is parked, for somebody to look at.
+    fn give_up<'t>(&self, _: &'t mut UnitOfWork, _: Job) -> UnitFuture<'t, bool, JobError> {
+        Box::pin(async { Ok(false) })
+    }
 }
 
 /// Claims and runs the jobs that are due. Says how many it ran.
@@ -189,10 +195,10 @@ async fn run_one(
     job: Job,
 ) -> Result<(), DbError> {
     let ctx = db.tenant_ctx(handler.kind(), job.tenant_id).await?;
-    let running = job.clone();
+    let (running, of_unit) = (job.clone(), std::sync::Arc::clone(&handler));
     let ran = db
         .write_bulk::<(), JobError, _>(&ctx, move |work| {
-            let (handler, job) = (std::sync::Arc::clone(&handler), running.clone());
+            let (handler, job) = (std::sync::Arc::clone(&of_unit), running.clone());
             Box::pin(async move {
                 let (tenant_id, id, lease) = (job.tenant_id, job.id, job.lease);
                 handler.run(work, job).await?;
@@ -208,7 +214,35 @@ async fn run_one(
         .await;
     match ran {
         Ok(_) => Ok(()),
-        Err(error) => give_back(db, &ctx, job, error).await,
+        Err(error) => give_back(db, &ctx, (handler, job), error).await,
+    }
+}
+
+/// Has a job given up by its handler, and ends it. Says whether that was done.
+async fn given_up(db: &Db, ctx: &Ctx, handler: std::sync::Arc<dyn JobHandler>, job: Job) -> bool {
+    let id = job.id;
+    let done = db.write_bulk::<bool, JobError, _>(ctx, move |work| {
+        let (handler, job) = (std::sync::Arc::clone(&handler), job.clone());
+        Box::pin(async move {
+            let (tenant_id, id, lease) = (job.tenant_id, job.id, job.lease);
+            if !handler.give_up(work, job).await? {
+                return Ok(false);
+            }
+            let mut writer = work.silent(Silent::JobBookkeeping);
+            let ended = writer.execute(&FINISH, args![tenant_id, id, lease]).await?;
+            if ended == 1 {
+                Ok(true)
+            } else {
+                Err(JobError::Retry("another node took the job over".to_owned()))
+            }
+        })
+    });
+    match done.await {
+        Ok(done) => done.into_inner(),
+        Err(error) => {
+            tracing::warn!(job = %id, error = error.message(), "a job could not be given up");
+            false
+        }
     }
 }
 
@@ -218,10 +252,18 @@ pub(crate) fn back_off(attempts: i64) -> Duration {
     Duration::from_secs(1 << doublings).min(Duration::from_hours(1))
 }
 
-async fn give_back(db: &Db, ctx: &Ctx, job: Job, error: JobError) -> Result<(), DbError> {
+async fn give_back(
+    db: &Db,
+    ctx: &Ctx,
+    (handler, job): (std::sync::Arc<dyn JobHandler>, Job),
+    error: JobError,
+) -> Result<(), DbError> {
     tracing::warn!(job = %job.id, kind = job.kind, error = error.message(), "a job failed");
     let message = error.message().chars().take(500).collect::<String>();
     let park = matches!(error, JobError::Hopeless(_)) || job.attempts >= ATTEMPTS_MAX;
+    if park && given_up(db, ctx, handler, job.clone()).await {
+        return Ok(());
+    }
     let due_at = ctx.now.after(back_off(job.attempts));
     let done = db.write_bulk::<u64, DbError, _>(ctx, move |work| {
         let (message, now) = (message.clone(), work.now());

@@ -2,11 +2,12 @@
 //! unit of work. In order for each object: one that cannot be taken makes its object wait, and
 //! nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tidings_bus::Pulse;
-use tidings_db::{Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, args};
+use tidings_db::{Db, DbError, FromRow, Row, Silent, UnitFuture, UnitOfWork, Value, args};
 use tidings_kernel::{EventId, Problem, TenantId, Timestamp, Uuid};
 
 use crate::queue::back_off;
@@ -16,14 +17,16 @@ tidings_db::statements! {
         LEFT JOIN reaction_cursors c ON c.tenant_id = p.tenant_id AND c.name = $1 \
         WHERE p.last > COALESCE(c.position, 0) ORDER BY p.tenant_id LIMIT 100";
     query CURSOR = "SELECT position FROM reaction_cursors WHERE tenant_id = $1 AND name = $2";
-    query AFTER = "SELECT p.position, e.id, e.name, e.subject_id, e.occurred_at, y.body \
+    query AFTER = "SELECT p.position, e.id, e.name, e.subject_id, e.occurred_at \
         FROM event_positions p \
         JOIN events e ON e.tenant_id = p.tenant_id AND e.id = p.event_id \
-        LEFT JOIN event_payloads y ON y.tenant_id = p.tenant_id AND y.event_id = p.event_id \
         WHERE p.tenant_id = $1 AND p.position > $2 ORDER BY p.position LIMIT $3";
     command MOVE = "INSERT INTO reaction_cursors (tenant_id, name, position, attempts) \
         VALUES ($1, $2, $3, 0) ON CONFLICT (tenant_id, name) DO UPDATE \
         SET position = excluded.position WHERE reaction_cursors.position = $4";
+    query BODY = "SELECT body FROM event_payloads WHERE tenant_id = $1 AND event_id = $2";
+    query PARKED_SUBJECTS = "SELECT DISTINCT subject_id FROM reaction_parked \
+        WHERE tenant_id = $1 AND name = $2 AND subject_id IN_UUIDS($3)";
     query PARKED_SUBJECT = "SELECT COUNT(*) FROM reaction_parked \
         WHERE tenant_id = $1 AND name = $2 AND subject_id = $3 AND position < $4";
     command PARK = "INSERT INTO reaction_parked (tenant_id, name, event_id, subject_id, position, \
@@ -35,9 +38,8 @@ tidings_db::statements! {
     command UNPARK = "DELETE FROM reaction_parked \
         WHERE tenant_id = $1 AND name = $2 AND event_id = $3";
     across query PARKED_DUE = "SELECT k.tenant_id, k.attempts, k.position, e.id, e.name, \
-        e.subject_id, e.occurred_at, y.body FROM reaction_parked k \
+        e.subject_id, e.occurred_at FROM reaction_parked k \
         JOIN events e ON e.tenant_id = k.tenant_id AND e.id = k.event_id \
-        LEFT JOIN event_payloads y ON y.tenant_id = k.tenant_id AND y.event_id = k.event_id \
         WHERE k.name = $1 AND k.retry_at <= $2 ORDER BY k.position LIMIT 100";
     across query PARKED = "SELECT name, COUNT(*) FROM reaction_parked GROUP BY name ORDER BY name";
 }
@@ -45,7 +47,8 @@ tidings_db::statements! {
 /// Events that one unit takes.
 const BATCH: i64 = 200;
 
-/// An event as the log has it.
+/// An event as the log has it. Most of what a reaction sees is not for it, so the payload is asked
+/// for with [`LoggedEvent::body`].
 #[derive(Debug, Clone)]
 pub struct LoggedEvent {
     /// Its place in the tenant's log.
@@ -58,8 +61,15 @@ pub struct LoggedEvent {
     pub subject_id: Uuid,
     /// When.
     pub occurred_at: Timestamp,
+}
+
+impl LoggedEvent {
     /// The envelope; absent once retention or erasure has taken it.
-    pub body: Option<Bytes>,
+    pub async fn body(&self, work: &mut UnitOfWork) -> Result<Option<Bytes>, DbError> {
+        let tenant_id = work.ctx().tenant_id;
+        let row: Option<(Bytes,)> = work.reader().row(&BODY, args![tenant_id, self.id]).await?;
+        Ok(row.map(|(body,)| body))
+    }
 }
 
 impl FromRow for LoggedEvent {
@@ -70,7 +80,6 @@ impl FromRow for LoggedEvent {
             name: row.take()?,
             subject_id: row.take()?,
             occurred_at: row.take()?,
-            body: row.take()?,
         })
     }
 }
@@ -91,16 +100,17 @@ impl FromRow for ParkedEvent {
     }
 }
 
-/// Takes the events of the log, one by one.
+/// Takes the events of the log.
 pub trait ReactionHandler: Send + Sync + 'static {
     /// The cursor's name; it never changes.
     fn name(&self) -> &'static str;
 
-    /// Takes one event. Each is taken once, for what this writes and the cursor commit together.
+    /// Takes events, in the order of the log: many at once while all goes well, and after a failure
+    /// one. Each is taken once, for what this writes and the cursor commit together.
     fn react<'t>(
         &self,
         work: &'t mut UnitOfWork,
-        event: LoggedEvent,
+        events: Vec<LoggedEvent>,
     ) -> UnitFuture<'t, (), Problem>;
 }
 
@@ -184,20 +194,31 @@ async fn take_next(
         work.reader().rows(&AFTER, args![tenant_id, from, limit]).await?;
     let Some(to) = events.last().map(|event| event.position) else { return Ok(0) };
     let taken = events.len();
-    for event in events {
-        let (subject_id, position) = (event.subject_id, event.position);
-        let waiting: i64 = work
-            .reader()
-            .scalar(&PARKED_SUBJECT, args![tenant_id, name, subject_id, position])
-            .await?;
-        if waiting > 0 {
-            park(work, name, &event, 0, "an earlier event of the same object waits").await?;
-        } else {
-            reaction.react(work, event).await?;
-        }
+    let waiting = waiting(work, name, &events).await?;
+    let (behind, free): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|event| waiting.contains(&event.subject_id));
+    for event in behind {
+        park(work, name, &event, 0, "an earlier event of the same object waits").await?;
+    }
+    if !free.is_empty() {
+        reaction.react(work, free).await?;
     }
     move_cursor(work, name, from, to).await?;
     Ok(taken)
+}
+
+/// The objects of these events of which an earlier event is parked.
+async fn waiting(
+    work: &mut UnitOfWork,
+    name: &'static str,
+    events: &[LoggedEvent],
+) -> Result<BTreeSet<Uuid>, DbError> {
+    let tenant_id = work.ctx().tenant_id;
+    let subjects: BTreeSet<Uuid> = events.iter().map(|event| event.subject_id).collect();
+    let subjects = Value::List(subjects.into_iter().map(Value::Uuid).collect());
+    let rows: Vec<(Uuid,)> =
+        work.reader().rows(&PARKED_SUBJECTS, args![tenant_id, name, subjects]).await?;
+    Ok(rows.into_iter().map(|(subject_id,)| subject_id).collect())
 }
 
 async fn park(
@@ -294,7 +315,7 @@ async fn retry_one(
     if earlier > 0 {
         return Err(Problem::unavailable("an earlier event of the same object waits", 1));
     }
-    reaction.react(work, event).await?;
+    reaction.react(work, vec![event]).await?;
     Ok(true)
 }
 

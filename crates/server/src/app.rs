@@ -294,6 +294,7 @@ pub(crate) fn by_itself(
     let mut runner = RunnerBuilder::default()
         .sweep(tidings_identity::jobs::last_used(identity))
         .sweep(tidings_webhooks::jobs::forget_publications())
+        .sweep(tidings_webhooks::jobs::forget_settlements())
         .sweep(tidings_webhooks::jobs::tend_endpoints())
         .sweep(tidings_webhooks::jobs::purge_statistics())
         .sweep(tidings_webhooks::jobs::finish_erasures())

@@ -20,7 +20,14 @@ pub(crate) struct Arrival {
     pub(crate) body: Vec<u8>,
     /// When and with what it was answered.
     pub(crate) answered: Option<(Duration, u16)>,
+    /// The moment at which its sender began to send it, and that at which it was answered.
+    pub(crate) moments: (Moment, Option<Moment>),
 }
+
+/// A place in the order in which the one thread of a simulation did things. Nodes that live the same
+/// time one after the other are apart in time, and not in this: what was done earlier cannot follow
+/// from what was done later.
+pub(crate) type Moment = u64;
 
 /// How an endpoint's subscription fared.
 #[derive(Debug, Clone, Default)]
@@ -47,6 +54,8 @@ pub(crate) struct Pages {
     pub(crate) repeated: BTreeSet<EventId>,
     /// Kills, stalls, and lost answers and questions: whatever may repeat a delivery.
     pub(crate) disturbances: usize,
+    /// How many moments there were.
+    moments: Moment,
     pub(crate) in_flight: BTreeMap<(usize, usize), usize>,
     pub(crate) in_flight_most: usize,
 }
@@ -58,6 +67,13 @@ pub(crate) struct Book(Arc<Mutex<Pages>>);
 impl Book {
     pub(crate) fn pages(&self) -> MutexGuard<'_, Pages> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The present moment, which is no other's.
+    pub(crate) fn moment(&self) -> Moment {
+        let mut pages = self.pages();
+        pages.moments += 1;
+        pages.moments
     }
 
     /// A line of the trace.

@@ -17,12 +17,37 @@ pub enum Mutation {
     Repeat,
     /// What was sent last arrives before everything else.
     Overtake,
+    /// What one node sends begins just before the answer to what another node sent before it.
+    Overlap,
 }
 
 impl Mutation {
     /// Every one of them.
-    pub const ALL: &[Self] =
-        &[Self::ForgetEvent, Self::AlterBody, Self::Invent, Self::Repeat, Self::Overtake];
+    pub const ALL: &[Self] = &[
+        Self::ForgetEvent,
+        Self::AlterBody,
+        Self::Invent,
+        Self::Repeat,
+        Self::Overtake,
+        Self::Overlap,
+    ];
+
+    /// Lets requests begin a moment too early.
+    fn overlap(arrivals: &mut [Arrival]) {
+        let earlier = arrivals.to_vec();
+        for arrival in arrivals {
+            let before = earlier.iter().filter(|other| {
+                other.endpoint == arrival.endpoint
+                    && other.node != arrival.node
+                    && other.event_id != arrival.event_id
+            });
+            let answered = before.filter_map(|other| other.moments.1);
+            let last = answered.filter(|moment| *moment < arrival.moments.0).max();
+            if let Some(last) = last {
+                arrival.moments.0 = last - 1;
+            }
+        }
+    }
 
     pub(crate) fn falsify(self, arrivals: &mut Vec<Arrival>) {
         let Some(first) = arrivals.first().cloned() else { return };
@@ -36,10 +61,13 @@ impl Mutation {
                 arrivals.push(Arrival { event_id, ..first });
             }
             Self::Repeat => arrivals.extend(std::iter::repeat_n(first, 1_000)),
+            Self::Overlap => Self::overlap(arrivals),
             Self::Overtake => {
                 // The last of an object that an endpoint saw more than once.
                 if let Some(last) = arrivals.pop() {
-                    arrivals.insert(0, Arrival { at: Duration::ZERO, answered: None, ..last });
+                    let moments = (0, None);
+                    let at = Duration::ZERO;
+                    arrivals.insert(0, Arrival { at, answered: None, moments, ..last });
                 }
             }
         }

@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use tidings_egress::{Connecting, Duplex, Network};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
-use crate::book::{Arrival, Book};
+use crate::book::{Arrival, Book, Moment};
 use crate::scenario::Temper;
 use crate::time::NodeClock;
 
@@ -102,6 +102,9 @@ impl Receivers {
     }
 }
 
+/// When a sender began to send something.
+type Begun = (Duration, Moment);
+
 /// The network as one boot of a node sees it.
 #[derive(Clone)]
 pub(crate) struct NodeNetwork {
@@ -119,11 +122,15 @@ impl NodeNetwork {
         !back_at.is_zero() && self.clock.true_time() <= back_at + JUST_BACK
     }
 
-    async fn serve(self, endpoint: usize, connected_at: Duration, mut stream: DuplexStream) {
-        let mut begun_at = Some(connected_at);
+    fn begin(&self) -> Begun {
+        (self.clock.true_time(), self.book.moment())
+    }
+
+    async fn serve(self, endpoint: usize, connected: Begun, mut stream: DuplexStream) {
+        let mut begun = Some(connected);
         while let Some((event_id, body)) = read_request(&mut stream).await {
-            let begun_at = begun_at.take().unwrap_or_else(|| self.clock.true_time());
-            let number = self.arrive(endpoint, begun_at, event_id, body);
+            let begun = begun.take().unwrap_or_else(|| self.begin());
+            let number = self.arrive(endpoint, begun, event_id, body);
             let (after, answer) = self.receivers.answer(endpoint);
             tokio::time::sleep(after).await;
             match answer {
@@ -137,7 +144,12 @@ impl NodeNetwork {
                     let now = self.clock.true_time();
                     let head = format!("HTTP/1.1 {status} x\r\ncontent-length: 0\r\n\r\n");
                     // The answer counts from when it left, even if the sender has gone.
-                    self.book.pages().arrivals[number].answered = Some((now, status));
+                    let moment = self.book.moment();
+                    {
+                        let arrival = &mut self.book.pages().arrivals[number];
+                        arrival.answered = Some((now, status));
+                        arrival.moments.1 = Some(moment);
+                    }
                     self.book.note(now, &format!("endpoint {endpoint} answers {status}"));
                     self.leave(endpoint);
                     if stream.write_all(head.as_bytes()).await.is_err() {
@@ -151,7 +163,7 @@ impl NodeNetwork {
     fn arrive(
         &self,
         endpoint: usize,
-        connected_at: Duration,
+        (connected_at, moment): Begun,
         event_id: String,
         body: Vec<u8>,
     ) -> usize {
@@ -173,6 +185,7 @@ impl NodeNetwork {
             event_id,
             body,
             answered: None,
+            moments: (moment, None),
         });
         pages.arrivals.len() - 1
     }
@@ -190,7 +203,7 @@ impl Network for NodeNetwork {
         let network = self.clone();
         Box::pin(async move {
             let endpoint = usize::from(to.port() - FIRST_PORT);
-            let connected_at = network.clock.true_time();
+            let connected = network.begin();
             let lot = network.receivers.roll(endpoint, 0..10);
             tokio::time::sleep(Duration::from_millis(lot / 2)).await;
             if network.receivers.refuses(endpoint) && lot < 8 {
@@ -198,7 +211,7 @@ impl Network for NodeNetwork {
             }
             let (ours, theirs) = duplex(64 * 1024);
             #[expect(clippy::disallowed_methods, reason = "it ends with the node's runtime")]
-            drop(tokio::spawn(network.serve(endpoint, connected_at, theirs)));
+            drop(tokio::spawn(network.serve(endpoint, connected, theirs)));
             let ours: Box<dyn Duplex> = Box::new(ours);
             Ok(ours)
         })

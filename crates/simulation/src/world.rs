@@ -36,6 +36,8 @@ tidings_db::statements! {
 
 /// True seconds without trouble after which everything must have been delivered, or be due later.
 const DRAIN_SECONDS_MAX: u32 = 600;
+/// How far beyond the next retry wall clocks are set, as a part of the time until then.
+const FURTHER_MAX: f64 = 1.25;
 /// A turn of a node while everything is well.
 const CALM_TURN: Duration = Duration::from_millis(250);
 
@@ -291,8 +293,11 @@ impl World {
                 .filter_map(|tenant| self.observer.due_after(tenant, wall))
                 .min();
             if let Some(due) = due.filter(|_| backlog.pointers == 0 && idle) {
-                self.around.wall.set_forward(due.since(wall));
-                self.around.book.note(self.now, &format!("wall clocks show {due}"));
+                // Somewhat further, so that a herd that jitter has spread is one step and not many.
+                let further = due.since(wall).mul_f64(self.dice.random_range(1.0..FURTHER_MAX));
+                self.around.wall.set_forward(further);
+                let shown = self.around.wall.at(self.now);
+                self.around.book.note(self.now, &format!("wall clocks show {shown}"));
             }
         }
         false

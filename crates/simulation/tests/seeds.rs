@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tidings_simulation::{Mutation, Report, simulate};
 
 /// Seeds of a run unless told.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 1_000;
 /// Threads that simulate; each simulation is on one.
 const THREADS: usize = 2;
 
@@ -89,7 +89,7 @@ fn one_seed_gives_one_run() {
 #[test]
 fn every_lie_is_noticed() {
     for &mutation in Mutation::ALL {
-        let noticed = (1..=40).any(|seed| !simulate(seed, Some(mutation)).violations.is_empty());
+        let noticed = (1..=80).any(|seed| !simulate(seed, Some(mutation)).violations.is_empty());
         assert!(noticed, "{mutation:?}");
     }
 }

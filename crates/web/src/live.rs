@@ -1,5 +1,6 @@
 //! Answers that go on: server-sent events, with the end of whoever does not read them.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -74,18 +75,25 @@ impl<V: Serialize> Live<V> {
 
 impl<V: Serialize> Frames<V> {
     /// Begins: tells the client how soon to come back, and from where it would go on.
-    pub async fn begin(&self, id: i64) -> Result<(), Unread> {
+    pub async fn begin(&self, id: impl Display) -> Result<(), Unread> {
         self.push(Bytes::from(format!("retry: {RETRY_MS}\nid: {id}\n\n"))).await
     }
 
     /// Sends one thing, with the place that a client names when it comes back.
-    pub async fn send(&self, id: i64, view: &V) -> Result<(), Unread> {
+    pub async fn send(&self, id: impl Display, view: &V) -> Result<(), Unread> {
         self.push(message(id, view)).await
     }
 
-    /// Says that the stream is alive.
-    pub async fn still_here(&self) -> Result<(), Unread> {
-        self.push(Bytes::from_static(b": still here\n\n")).await
+    /// Says that the stream is alive, and from where a client would go on: what was left out for
+    /// its filters need not be looked at again.
+    pub async fn still_here(&self, id: impl Display) -> Result<(), Unread> {
+        self.push(Bytes::from(format!(": still here\nid: {id}\n\n"))).await
+    }
+
+    /// Says that some of what would have come here is not there any more.
+    pub async fn left_out(&self, reason: &'static str) -> Result<(), Unread> {
+        let text = format!("event: left_out\ndata: {{\"reason\":\"{reason}\"}}\n\n");
+        self.push(Bytes::from(text)).await
     }
 
     /// Says why the stream ends. Who cannot be told any more is gone.
@@ -106,7 +114,7 @@ impl<V: Serialize> Frames<V> {
 }
 
 /// One message. JSON has no line breaks of its own, so one `data:` line holds it.
-fn message<V: Serialize>(id: i64, view: &V) -> Bytes {
+fn message<V: Serialize>(id: impl Display, view: &V) -> Bytes {
     let mut frame = BytesMut::with_capacity(1_024);
     frame.put_slice(format!("id: {id}\ndata: ").as_bytes());
     // Views are structs with text keys: they always serialise.
@@ -127,7 +135,8 @@ mod tests {
         frames.begin(41).await.unwrap();
         let raw = serde_json::json!({"text": "a\nb"});
         frames.send(42, &raw).await.unwrap();
-        frames.still_here().await.unwrap();
+        frames.still_here(42).await.unwrap();
+        frames.left_out("kept_no_longer").await.unwrap();
         frames.end("shutdown").await;
         let mut read = Vec::new();
         while let Some(frame) = live.frames.recv().await {
@@ -138,7 +147,8 @@ mod tests {
             [
                 "retry: 2000\nid: 41\n\n",
                 "id: 42\ndata: {\"text\":\"a\\nb\"}\n\n",
-                ": still here\n\n",
+                ": still here\nid: 42\n\n",
+                "event: left_out\ndata: {\"reason\":\"kept_no_longer\"}\n\n",
                 "event: end\ndata: {\"reason\":\"shutdown\"}\n\n",
             ]
         );
@@ -160,6 +170,6 @@ mod tests {
         assert_eq!(frames.send(count, &count).await, Err(Unread));
         drop(live);
         frames.gone().await;
-        assert_eq!(frames.still_here().await, Err(Unread));
+        assert_eq!(frames.still_here(0).await, Err(Unread));
     }
 }

@@ -21,7 +21,7 @@ use crate::signing::profiles::ProfileUse;
 use crate::subscription::{DeliveryOrder, Subscription};
 
 pub(crate) use options::{
-    OVERLAP_HOURS_MAX, PreviewSubscription, RotateSecret, TestFilter, TestSubscription,
+    OVERLAP_HOURS_MAX, PreviewSubscription, RotateKey, RotateSecret, TestFilter, TestSubscription,
 };
 pub(crate) use privacy::{RequestErasure, UpdateRetention};
 pub(crate) use replays::CreateReplay;

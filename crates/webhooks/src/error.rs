@@ -39,6 +39,12 @@ pub enum WebhookError {
     /// The replay has ended.
     #[error("the replay is {0} already; there is nothing to cancel")]
     ReplayEnded(&'static str),
+    /// The subscription has no key pair.
+    #[error("the subscription has no key pair; add the signature profile ed25519, which makes one")]
+    NoKeyPair,
+    /// The replay has not got stuck.
+    #[error("the replay is {0}; only one that failed because it got stuck can be resumed")]
+    ReplayNotStuck(&'static str),
     /// As many replays as may run.
     #[error(
         "at most {} replays of a tenant run at the same time; wait until one ends, or cancel one",
@@ -85,10 +91,12 @@ impl From<WebhookError> for Problem {
             WebhookError::AlreadyDisabled
             | WebhookError::NotSending
             | WebhookError::NoHandshake
+            | WebhookError::NoKeyPair
             | WebhookError::NotConsented(_)
             | WebhookError::Moved
             | WebhookError::NotEnded
             | WebhookError::ReplayRunning(_)
+            | WebhookError::ReplayNotStuck(_)
             | WebhookError::ReplayEnded(_) => Self::new(ProblemKind::InvalidTransition, text),
             WebhookError::PayloadGone => Self::new(ProblemKind::PayloadGone, text),
             WebhookError::TooManySubscriptions

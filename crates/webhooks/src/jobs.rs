@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_db::{UnitFuture, UnitOfWork};
 use tidings_jobs::{Job, JobError, JobHandler, LoggedEvent, ReactionHandler, Sweep, SweepItem};
-use tidings_kernel::{Problem, Uuid, WebhookSubscriptionId};
+use tidings_kernel::{Problem, Timestamp, Uuid, WebhookSubscriptionId};
 
 use crate::service::{self, Look, Webhooks};
 
@@ -25,11 +25,9 @@ impl ReactionHandler for EventActivity {
     fn react<'t>(
         &self,
         work: &'t mut UnitOfWork,
-        event: LoggedEvent,
+        events: Vec<LoggedEvent>,
     ) -> UnitFuture<'t, (), Problem> {
-        Box::pin(
-            async move { Ok(service::count_event(work, &event.name, event.occurred_at).await?) },
-        )
+        Box::pin(async move { Ok(service::count_events(work, &events).await?) })
     }
 }
 
@@ -55,6 +53,14 @@ impl JobHandler for GoOnWithReplay {
             let look: Look = job.payload()?;
             webhooks.go_on_with_replay(work, look).await.map_err(Problem::from)?;
             Ok(())
+        })
+    }
+
+    fn give_up<'t>(&self, work: &'t mut UnitOfWork, job: Job) -> UnitFuture<'t, bool, JobError> {
+        let webhooks = self.0.clone();
+        Box::pin(async move {
+            let look: Look = job.payload()?;
+            Ok(webhooks.give_up_replay(work, look).await.map_err(Problem::from)?)
         })
     }
 }
@@ -96,6 +102,30 @@ pub fn forget_publications() -> Sweep {
                 .collect())
         },
         |work, _| Box::pin(async move { Ok(service::forget_publications(work).await?) }),
+    )
+}
+
+/// Forgets what was settled after an hour.
+pub fn forget_settlements() -> Sweep {
+    Sweep::new(
+        "webhooks.forget_settlements",
+        Duration::from_mins(5),
+        |db, now| async move {
+            let tenants = service::expired_settlements(&db, now).await?;
+            Ok(tenants
+                .into_iter()
+                // Named by its oldest row, which says where to begin as well.
+                .map(|(tenant_id, oldest)| SweepItem {
+                    tenant_id,
+                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
+                })
+                .collect())
+        },
+        |work, item| {
+            let oldest = i64::try_from(item.id.as_u64_pair().1).unwrap_or(i64::MAX);
+            let oldest = Timestamp::from_micros(oldest);
+            Box::pin(async move { Ok(service::forget_settlements(work, oldest).await?) })
+        },
     )
 }
 

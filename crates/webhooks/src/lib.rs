@@ -50,6 +50,7 @@ mod sample;
 mod sealing;
 mod search;
 mod service;
+mod settlement;
 pub mod signing;
 pub mod standing;
 mod statistics;
@@ -87,6 +88,7 @@ pub fn statements() -> impl Iterator<Item = &'static Statement> {
         store::replays::ALL,
         store::retention::ALL,
         store::settle::ALL,
+        store::settlements::ALL,
         store::statistics::ALL,
         store::stuck::ALL,
         store::subscriptions::ALL,

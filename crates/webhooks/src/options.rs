@@ -9,6 +9,17 @@ use crate::payload_filter::{Clause, PayloadFilter};
 use crate::redaction::Redaction;
 use crate::signing::profiles::{Profile, ProfileUse};
 
+/// A key pair that signs beside the next one for a while.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PreviousKey {
+    /// Its seed, sealed, in base64.
+    pub signing_key: String,
+    /// Its public half, in text.
+    pub public_key: String,
+    /// Until when it signs too.
+    pub valid_until: Timestamp,
+}
+
 /// The options of one subscription. Never queried, so they lie in one column.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -19,6 +30,8 @@ pub struct Options {
     pub signature_profiles: Vec<ProfileUse>,
     /// The public half of its key pair, in text.
     pub public_key: Option<String>,
+    /// The key pair before a rotation.
+    pub previous_key: Option<PreviousKey>,
     /// How bodies are laid out.
     pub format: Format,
     /// Whether its endpoint must consent before anything is sent.

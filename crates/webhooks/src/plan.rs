@@ -137,7 +137,7 @@ const ORIGINAL: &[Duration] =
     &[Duration::ZERO, Duration::from_mins(5), Duration::from_hours(1), Duration::from_hours(6)];
 
 /// What to do with a delivery after an attempt.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NextStep {
     /// It arrived.
     Delivered,
@@ -169,12 +169,21 @@ pub struct Attempt {
 /// as all attempts that remain still fit into [`STRETCHED_MAX`]. `random` is any number, evenly
 /// distributed.
 pub fn plan(policy: RetryPolicy, attempt: Attempt, now: Timestamp, random: u64) -> NextStep {
+    plan_along(policy.schedule(), attempt, now, random)
+}
+
+/// The same along any schedule: that of a policy, or a shorter one that is explored completely.
+pub(crate) fn plan_along(
+    schedule: &[Duration],
+    attempt: Attempt,
+    now: Timestamp,
+    random: u64,
+) -> NextStep {
     match attempt.outcome {
         Outcome::Status { status: 200..=299, .. } => return NextStep::Delivered,
         Outcome::Status { status: 410, .. } => return NextStep::Gone,
         Outcome::Status { .. } | Outcome::Failed(_) => {}
     }
-    let schedule = policy.schedule();
     let made = usize::try_from(attempt.number.max(1)).unwrap_or(usize::MAX);
     let Some((&wait, later)) = schedule.get(made..).and_then(<[Duration]>::split_first) else {
         return NextStep::Exhausted;

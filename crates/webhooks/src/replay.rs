@@ -5,7 +5,8 @@ pub(crate) mod selection;
 
 use tidings_events::WebhookEvent;
 use tidings_events::webhooks::{
-    WebhookReplayCancelled, WebhookReplayCompleted, WebhookReplayFailed, WebhookReplayStarted,
+    WebhookReplayCancelled, WebhookReplayCompleted, WebhookReplayFailed, WebhookReplayResumed,
+    WebhookReplayStarted,
 };
 use tidings_kernel::{
     AnyId, Change, Entity, ReplayId, TenantId, Timestamp, Version, WebhookSubscriptionId,
@@ -42,6 +43,9 @@ impl Wanted {
         Self::ALL.iter().copied().find(|wanted| wanted.as_str() == word)
     }
 }
+
+/// Why a replay failed that can be resumed.
+const STUCK: &str = "stuck";
 
 /// How far a replay has come.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -251,6 +255,47 @@ impl Replay {
         Change::new(next, event)
     }
 
+    /// Ends it for the time being: it failed too often to look at the log. What is under way goes
+    /// on, and it can be resumed.
+    pub(crate) fn give_up(self, outcomes: Outcomes, now: Timestamp) -> Change<Self> {
+        let next = Self {
+            status: ReplayStatus::Failed,
+            reason: Some(STUCK.to_owned()),
+            finished_at: Some(now),
+            ..self
+        };
+        let event = WebhookReplayFailed {
+            replay_id: next.id,
+            subscription_id: next.subscription_id,
+            reason: STUCK.to_owned(),
+            planned: next.planned,
+            delivered: outcomes.delivered,
+        };
+        Change::new(next, event)
+    }
+
+    /// Whether it ended only for the time being.
+    pub(crate) fn is_stuck(&self) -> bool {
+        self.status == ReplayStatus::Failed && self.reason.as_deref() == Some(STUCK)
+    }
+
+    /// Goes on where it was when it got stuck.
+    pub(crate) fn resume(self, now: Timestamp) -> Result<Change<Self>, WebhookError> {
+        if !self.is_stuck() {
+            return Err(WebhookError::ReplayNotStuck(self.status.as_str()));
+        }
+        let event = WebhookReplayResumed {
+            replay_id: self.id,
+            subscription_id: self.subscription_id,
+            position: self.position,
+            planned: self.planned,
+        };
+        let free_at = self.free_at.max(now);
+        let status = ReplayStatus::Running;
+        let next = Self { status, reason: None, finished_at: None, free_at, ..self };
+        Ok(Change::new(next, event))
+    }
+
     fn ended(self, status: ReplayStatus, outcomes: Outcomes, now: Timestamp) -> Self {
         let outcomes = Outcomes { under_way: 0, cancelled: outcomes.under_way, ..outcomes };
         Self { status, outcomes, finished_at: Some(now), ..self }
@@ -308,6 +353,23 @@ mod tests {
         assert_eq!(ended.outcomes, wanted);
         let refused = ended.cancel(outcomes, now).map(drop).unwrap_err();
         assert!(refused.to_string().contains("cancelled"), "{refused}");
+    }
+
+    #[test]
+    fn only_what_got_stuck_is_resumed_and_it_goes_on_where_it_was() {
+        let now = Timestamp::from_micros(5);
+        let stuck = Replay { position: 7, planned: 3, ..replay(0, None) };
+        let stuck = stuck.give_up(Outcomes::default(), now).into_parts().state;
+        assert!(stuck.is_stuck());
+        assert_eq!((stuck.status, stuck.finished_at), (ReplayStatus::Failed, Some(now)));
+        let resumed = stuck.resume(now).unwrap().into_parts().state;
+        assert_eq!((resumed.status, resumed.reason.as_deref()), (ReplayStatus::Running, None));
+        assert_eq!((resumed.position, resumed.planned, resumed.finished_at), (7, 3, None));
+        let deleted = replay(0, None).fail("subscription_deleted", Outcomes::default(), now);
+        for other in [resumed, deleted.into_parts().state] {
+            let refused = other.resume(now).map(drop).unwrap_err();
+            assert!(refused.to_string().contains("stuck"), "{refused}");
+        }
     }
 
     #[test]

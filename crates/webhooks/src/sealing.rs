@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use tidings_kernel::{TenantId, WebhookSubscriptionId};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 use tidings_vault::{Ed25519Key, Secret, Vault};
 
 use crate::signing::SigningSecret;
@@ -50,7 +52,21 @@ pub(crate) fn seal_signing_key(
 /// Opens the key pair of an endpoint that has one. One that does not open signs nothing: `v1` goes
 /// out without `v1a`, and the log says why.
 pub(crate) fn open_signing_key(vault: &Vault, subscription: &Subscription) -> Option<Ed25519Key> {
-    let sealed = subscription.signing_key.as_ref()?;
+    open_pair(vault, subscription, subscription.signing_key.as_ref()?)
+}
+
+/// Opens the key pair before a rotation, with the instant until which it signs too.
+pub(crate) fn open_previous_key(
+    vault: &Vault,
+    subscription: &Subscription,
+) -> Option<(Ed25519Key, Timestamp)> {
+    let previous = subscription.options.previous_key.as_ref()?;
+    // What cannot be read opens to nothing, and that is told.
+    let sealed = Sealed(STANDARD.decode(&previous.signing_key).unwrap_or_default().into());
+    open_pair(vault, subscription, &sealed).map(|key| (key, previous.valid_until))
+}
+
+fn open_pair(vault: &Vault, subscription: &Subscription, sealed: &Sealed) -> Option<Ed25519Key> {
     let place = place(subscription.tenant_id, subscription.id, "signing_key");
     let opened = vault.open(&place, &sealed.0).ok();
     let key = opened.and_then(|seed: Secret| Ed25519Key::from_seed(seed.expose()));

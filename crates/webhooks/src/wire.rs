@@ -99,7 +99,7 @@ mod tests {
 
     fn wire(format: Format) -> Wire {
         let secret = SigningSecret::parse(SECRET).unwrap();
-        let keys = Keys { current: &secret, previous: None, ed25519: None };
+        let keys = Keys { current: &secret, previous: None, ed25519: None, ed25519_before: None };
         let signatures = Signatures::new(keys, Vec::new());
         Wire { headers: HeaderMap::new(), format, redactions: None, signatures, origin: None }
     }

@@ -1,4 +1,4 @@
-//! `tidings events tail`: goes on where it was, and ends where it must.
+//! `tidings events tail` and `tidings deliveries tail`: they go on where they were, and end where they must.
 
 use std::sync::{Arc, Mutex};
 
@@ -42,7 +42,11 @@ async fn stream(
 }
 
 async fn tail(server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
-    let mut command = tidings(&["events", "tail", "--server", server, "--api-key", "key"]);
+    tail_of("events", server, arguments).await
+}
+
+async fn tail_of(what: &str, server: &str, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let mut command = tidings(&[what, "tail", "--server", server, "--api-key", "key"]);
     command.args(arguments);
     let done = run_beside(command).await;
     (done.status.code(), out(&done), err(&done))
@@ -59,7 +63,7 @@ async fn it_goes_on_where_it_was_and_ends_when_its_key_is_revoked() {
     let (status, said, complained) =
         tail(&url, &["--event-type", "customer.*", "--after", "0"]).await;
     assert_eq!(status, Some(1), "{complained}");
-    assert!(complained.contains("may not read events any more"), "{complained}");
+    assert!(complained.contains("may not read this any more"), "{complained}");
     let ids: Vec<&str> = said.lines().filter_map(|line| line.split_whitespace().last()).collect();
     assert_eq!(ids, ["evt_1", "evt_2", "evt_3"], "each once");
     let query = "event_type=customer.*&after=0".to_owned();
@@ -80,4 +84,39 @@ async fn what_cannot_be_followed_says_why() {
         assert_eq!(status, Some(code), "{arguments:?}: {complained}");
         assert!(complained.contains(says), "{arguments:?}: {complained}");
     }
+}
+
+/// One attempt behind a gap, and no further.
+async fn attempts(
+    State(asked): State<Asked>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Response {
+    let last = headers.get("last-event-id").map(|value| value.to_str().unwrap().to_owned());
+    asked.lock().unwrap().push((query.unwrap_or_default(), last));
+    let attempt = json!({"delivery_id": "dlv_1", "attempt": 2, "status": "waiting",
+        "event_type": "customer.created", "http_status": null, "error": "timeout.connect",
+        "settled_at": "2026-11-23T12:00:00.000000Z"});
+    let body = format!(
+        "event: left_out\ndata: {{\"reason\":\"kept_no_longer\"}}\n\nid: 7-3-1-9\ndata: \
+         {attempt}\n\nevent: end\ndata: {{\"reason\":\"not_allowed\"}}\n\n"
+    );
+    ([("content-type", "text/event-stream")], body).into_response()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn attempts_are_lines_and_what_may_be_left_out_is_told_aside() {
+    let asked = Asked::default();
+    let path = "/api/v1/webhooks/deliveries/stream";
+    let server = Router::new().route(path, get(attempts)).with_state(asked.clone());
+    let url = format!("http://{}", served(server).await);
+    let narrowed =
+        ["--status", "waiting,exhausted", "--subscription", "whs_1", "--after", "7-2-1-8"];
+    let (status, said, complained) = tail_of("deliveries", &url, &narrowed).await;
+    assert_eq!(status, Some(1), "{complained}");
+    assert!(complained.contains("may be left out"), "{complained}");
+    let words: Vec<&str> = said.split_whitespace().collect();
+    assert_eq!(words[1..], ["waiting", "2", "timeout.connect", "customer.created", "dlv_1"]);
+    let query = "subscription_id=whs_1&status=waiting,exhausted&after=7-2-1-8";
+    assert_eq!(*asked.lock().unwrap(), [(query.to_owned(), None)]);
 }

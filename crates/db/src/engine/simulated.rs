@@ -12,7 +12,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::Timestamp;
 
-use super::sqlite::{Job, Reply};
+use super::sqlite::{Guard, Job};
 use crate::DbError;
 use crate::run::Isolation;
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
@@ -127,13 +127,13 @@ impl SimulatedDatabase {
         self.0.idle.lock().unwrap_or_else(PoisonError::into_inner).push(conn);
     }
 
-    fn run(&self, job: Job) -> Result<Reply, DbError> {
+    fn run(&self, job: &mut Job) -> Result<(), DbError> {
         let conn = self.take()?;
         sqlite_control(&conn, "BEGIN IMMEDIATE")?;
-        let (conn, reply) = job(conn);
+        let (conn, _whole) = job.run(conn, Guard::Savepoint);
         sqlite_control(&conn, "COMMIT")?;
         self.give_back(conn);
-        Ok(reply)
+        Ok(())
     }
 }
 
@@ -177,7 +177,7 @@ impl Simulated {
     pub(crate) fn write<'a>(
         &'a self,
         isolation: Isolation,
-        job: Job,
+        mut job: Job,
     ) -> std::pin::Pin<Box<dyn Future<Output = Result<(), DbError>> + Send + 'a>> {
         let question = match isolation {
             Isolation::Serializable => Question::Unit,
@@ -191,9 +191,9 @@ impl Simulated {
                 Fate::Conflict => return Err(DbError::Conflict),
                 Fate::Answered | Fate::AnswerLost => {}
             }
-            let reply = self.database.run(job)?;
+            self.database.run(&mut job)?;
             pass(back).await;
-            reply(match fate {
+            job.reply(match fate {
                 Fate::AnswerLost => Err(DbError::Unknown("the answer was lost".to_owned())),
                 Fate::Answered | Fate::QuestionLost | Fate::Conflict => Ok(()),
             });

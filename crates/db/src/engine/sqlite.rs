@@ -17,8 +17,9 @@ use crate::sqlite_conn::{sqlite_control, sqlite_error};
 const OLDEST_VERSION: i32 = 3_051_003;
 /// Connections for reading.
 const READERS: usize = 4;
-/// A log of this size is copied back by the checkpointer, beside the writer.
-const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
+/// A log of this size is copied back by the checkpointer, beside the writer. A page that changed often
+/// is copied once, so a longer log costs less; it is read at start, at some 500 MiB a second.
+const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
 /// A log of this size makes the writer itself wait for a checkpoint.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -27,10 +28,36 @@ const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// writers wait for a second or two.
 const REWRITE_BYTES_MAX: u64 = 128 * 1024 * 1024;
 
-/// Called after the flush that holds a job, or after its failure.
-pub(crate) type Reply = Box<dyn FnOnce(Result<(), DbError>) + Send>;
-/// Runs one unit of work inside the open transaction and hands the connection back.
-pub(crate) type Job = Box<dyn FnOnce(Box<Connection>) -> (Box<Connection>, Reply) + Send>;
+/// A unit of work on its way through the writer. It may run again; what counts is how it ended last.
+pub(crate) trait Unit: Send {
+    /// Runs inside the open transaction and hands the connection back.
+    fn run(&mut self, conn: Box<Connection>, guard: Guard) -> (Box<Connection>, Ended);
+
+    /// Called after the flush that holds it, or after its failure.
+    fn reply(self: Box<Self>, flushed: Result<(), DbError>);
+}
+
+/// A unit, whatever it gives.
+pub(crate) type Job = Box<dyn Unit>;
+
+/// What stands between a unit and those that share its transaction. A savepoint copies every page
+/// that the unit changes, so there is none until one is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Guard {
+    /// Nothing: a unit that fails after it wrote spoils the transaction.
+    Nothing,
+    /// A savepoint: a unit that fails is undone alone.
+    Savepoint,
+}
+
+/// How a unit left the transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// It can be committed.
+    Whole,
+    /// It holds a part of a unit that failed.
+    Spoilt,
+}
 
 /// Whether units run on a thread of their own or where they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,9 +124,9 @@ impl Sqlite {
         if let Some(writer) = &self.inline {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             if writer.begin() {
-                let mut replies = Vec::new();
-                writer.run_job(job, &mut replies);
-                writer.commit(replies, &self.queue.metrics);
+                let mut group = Group::default();
+                writer.join(&mut group, job);
+                writer.commit(group, &self.queue.metrics);
             }
             return Ok(());
         }
@@ -200,7 +227,7 @@ fn pragmas(conn: &Connection) -> Result<(), DbError> {
         ("foreign_keys", "ON"),
         ("mmap_size", "0"),
         ("trusted_schema", "OFF"),
-        ("cache_size", "-16384"),
+        ("cache_size", "-8192"),
         ("temp_store", "MEMORY"),
         // What is deleted is overwritten: erasure means the bytes of the file.
         ("secure_delete", "ON"),
@@ -219,6 +246,19 @@ fn pragmas(conn: &Connection) -> Result<(), DbError> {
 
 /// Called once when a flush has failed: the process must end without acknowledging anything.
 pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
+
+/// Units that share a flush, in the order in which they ran.
+struct Group {
+    jobs: Vec<Job>,
+    /// Nothing, until one of them has spoilt the transaction.
+    guard: Guard,
+}
+
+impl Default for Group {
+    fn default() -> Self {
+        Self { jobs: Vec::new(), guard: Guard::Nothing }
+    }
+}
 
 struct Writer {
     /// Absent while a job has it, and for good if a job did not give it back.
@@ -239,7 +279,7 @@ impl Writer {
             return Err(DbError::Unavailable("SQLite did not accept a write-ahead log".to_owned()));
         }
         pragmas(&conn)?;
-        conn.pragma_update(None, "cache_size", "-65536").map_err(sqlite_error)?;
+        conn.pragma_update(None, "cache_size", "-32768").map_err(sqlite_error)?;
         conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite_error)?;
         crate::migrate::sqlite(&mut conn)?;
         let mut wal = path.as_os_str().to_owned();
@@ -270,11 +310,33 @@ impl Writer {
         begun.is_ok()
     }
 
-    fn run_job(&mut self, job: Job, replies: &mut Vec<Reply>) {
-        let Some(conn) = self.conn.take() else { return };
-        let (conn, reply) = job(conn);
+    /// Runs a job as the next of its group. Where it spoils the transaction, everything is undone,
+    /// and the group runs again, each of it undone alone if need be.
+    fn join(&mut self, group: &mut Group, mut job: Job) {
+        let ended = self.run_job(&mut job, group.guard);
+        group.jobs.push(job);
+        if ended == Ended::Whole {
+            return;
+        }
+        group.guard = Guard::Savepoint;
+        let undone = self.conn().and_then(|conn| sqlite_control(conn, "ROLLBACK"));
+        if let Err(error) = undone {
+            tracing::error!(%error, "a spoilt transaction could not be undone");
+            self.poisoned = true;
+            return;
+        }
+        if self.begin() {
+            for job in &mut group.jobs {
+                let _whole = self.run_job(job, Guard::Savepoint);
+            }
+        }
+    }
+
+    fn run_job(&mut self, job: &mut Job, guard: Guard) -> Ended {
+        let Some(conn) = self.conn.take() else { return Ended::Whole };
+        let (conn, ended) = job.run(conn, guard);
         self.conn = Some(conn);
-        replies.push(reply);
+        ended
     }
 
     /// Whether the transaction is still open. SQLite undoes all of it by itself where a statement
@@ -284,28 +346,28 @@ impl Writer {
     }
 
     /// Flushes, and lets the replies leave.
-    fn commit(&mut self, replies: Vec<Reply>, metrics: &DbMetrics) {
+    fn commit(&mut self, Group { jobs, .. }: Group, metrics: &DbMetrics) {
         if !self.is_open() && self.conn().is_ok() {
-            return self.fail(replies, &DbError::Full);
+            return self.fail(jobs, &DbError::Full);
         }
-        let (units, began) = (replies.len(), Instant::now());
+        let (units, began) = (jobs.len(), Instant::now());
         let committed = self.conn().and_then(|conn| sqlite_control(conn, "COMMIT"));
         metrics.committed(units, began.elapsed());
         match committed {
-            Ok(()) => replies.into_iter().for_each(|reply| reply(Ok(()))),
-            Err(error) => self.fail(replies, &error),
+            Ok(()) => jobs.into_iter().for_each(|job| job.reply(Ok(()))),
+            Err(error) => self.fail(jobs, &error),
         }
         self.keep_log_small();
     }
 
-    fn fail(&mut self, replies: Vec<Reply>, error: &DbError) {
+    fn fail(&mut self, jobs: Vec<Job>, error: &DbError) {
         if let Ok(conn) = self.conn() {
             // What SQLite could not commit it has rolled back already, or will on this.
             let _ = sqlite_control(conn, "ROLLBACK");
         }
         self.poisoned = !matches!(error, DbError::Full | DbError::Unavailable(_));
-        for reply in replies {
-            reply(Err(if matches!(error, DbError::Full) {
+        for job in jobs {
+            job.reply(Err(if matches!(error, DbError::Full) {
                 DbError::Full
             } else if self.poisoned {
                 // What reached the log is decided by who reads it next.
@@ -367,18 +429,18 @@ fn spawn(
                     continue;
                 }
                 let began = Instant::now();
-                let mut replies = Vec::new();
-                writer.run_job(first, &mut replies);
+                let mut group = Group::default();
+                writer.join(&mut group, first);
                 while writer.is_open()
-                    && replies.len() < limits::GROUP_UNITS_MAX
+                    && group.jobs.len() < limits::GROUP_UNITS_MAX
                     && began.elapsed() < limits::GROUP_TIME_MAX
                     && let Some(job) = queue.next(false)
                 {
                     pulse.runs();
-                    writer.run_job(job, &mut replies);
+                    writer.join(&mut group, job);
                 }
                 pulse.flushes();
-                writer.commit(replies, &queue.metrics);
+                writer.commit(group, &queue.metrics);
             }
         })
         .map_err(|error| DbError::Unavailable(error.to_string()))

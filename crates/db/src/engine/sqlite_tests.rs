@@ -4,19 +4,42 @@ use super::*;
 
 type Outcome = Result<(), DbError>;
 
-/// A job that runs a function and hands on what it and the flush came to.
+/// A unit that runs a function and hands on what it and the flush came to.
+struct Told<F> {
+    run: F,
+    result: Outcome,
+    outcome: std::sync::mpsc::Sender<Outcome>,
+}
+
+impl<F: Fn(&Connection) -> Outcome + Send> Unit for Told<F> {
+    fn run(&mut self, conn: Box<Connection>, guard: Guard) -> (Box<Connection>, Ended) {
+        if guard == Guard::Savepoint {
+            run(&conn, "SAVEPOINT unit").unwrap();
+        }
+        let before = conn.total_changes();
+        self.result = (self.run)(&conn);
+        let failed = self.result.is_err();
+        if guard == Guard::Savepoint {
+            run(&conn, if failed { "ROLLBACK TO unit; RELEASE unit" } else { "RELEASE unit" })
+                .unwrap();
+            return (conn, Ended::Whole);
+        }
+        let wrote = conn.total_changes() != before && !conn.is_autocommit();
+        let ended = if failed && wrote { Ended::Spoilt } else { Ended::Whole };
+        (conn, ended)
+    }
+
+    fn reply(self: Box<Self>, flushed: Result<(), DbError>) {
+        // The test that asks for it waits for it.
+        let _ = self.outcome.send(self.result.and(flushed));
+    }
+}
+
 fn job(
-    run: impl FnOnce(&Connection) -> Outcome + Send + 'static,
+    run: impl Fn(&Connection) -> Outcome + Send + 'static,
     outcome: std::sync::mpsc::Sender<Outcome>,
 ) -> Job {
-    Box::new(move |conn| {
-        let result = run(&conn);
-        let reply: Reply = Box::new(move |flushed| {
-            // The test that asks for it waits for it.
-            let _ = outcome.send(result.and(flushed));
-        });
-        (conn, reply)
-    })
+    Box::new(Told { run, result: Ok(()), outcome })
 }
 
 fn run(conn: &Connection, text: &str) -> Outcome {
@@ -92,4 +115,19 @@ fn who_shares_a_group_with_a_unit_without_room_is_not_told_that_it_is_durable() 
     assert!(outcomes[2].is_ok(), "{outcomes:?}");
     assert_eq!(bench.count(), 1);
     assert!(bench.fatal.lock().unwrap().is_empty(), "a full disk ends no process");
+}
+
+/// Writes a row and fails then.
+const HALF: &str = "INSERT INTO t VALUES ('half'); INSERT INTO nowhere VALUES (1)";
+
+#[test]
+fn a_unit_that_fails_after_it_wrote_is_undone_alone() {
+    let bench = Bench::new("half");
+    let made = bench.group(&["CREATE TABLE t (v)"]);
+    assert!(made[0].is_ok(), "{made:?}");
+
+    let outcomes = bench.group(&[SMALL, SMALL, HALF, SMALL, HALF, SMALL]);
+    let went_well: Vec<bool> = outcomes.iter().map(Result::is_ok).collect();
+    assert_eq!(went_well, [true, true, false, true, false, true], "{outcomes:?}");
+    assert_eq!(bench.count(), 4);
 }

@@ -68,12 +68,25 @@ pub struct WebhookReplayFailed {
     pub replay_id: ReplayId,
     /// The subscription that got the events.
     pub subscription_id: WebhookSubscriptionId,
-    /// Why: `subscription_deleted`.
+    /// Why: `subscription_deleted`; or `stuck`, where it failed too often to look at the log.
     pub reason: String,
     /// Deliveries that it had made.
     pub planned: i64,
     /// Those that had arrived.
     pub delivered: i64,
+}
+
+/// A replay that was stuck goes on where it was.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct WebhookReplayResumed {
+    /// The replay.
+    pub replay_id: ReplayId,
+    /// The subscription that gets the events.
+    pub subscription_id: WebhookSubscriptionId,
+    /// The position of the log behind which it goes on.
+    pub position: i64,
+    /// Deliveries that it had made.
+    pub planned: i64,
 }
 
 const fn replay() -> ReplayId {
@@ -117,6 +130,12 @@ impl Example for WebhookReplayCancelled {
             failed: 0,
             cancelled: 120,
         }
+    }
+}
+
+impl Example for WebhookReplayResumed {
+    fn example() -> Self {
+        Self { replay_id: replay(), subscription_id: subscription(), position: 1_500, planned: 600 }
     }
 }
 

@@ -13,6 +13,36 @@ async fn deliveries(acme: &Tenant, query: &str) -> Vec<Value> {
 }
 
 stories! {
+    async fn a_delivery_that_is_only_a_pointer_is_found_however_many_came_after_it(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let other = app.tenant("other").await;
+        acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.load"})).await;
+        let silent = acme.receiver_with(json!({"events": ["custom.load"]})).await;
+        silent.always(Script::hang());
+        // As long as their endpoint is silent there are pointers only; all of one millisecond.
+        let events: Vec<Value> = (0..250)
+            .map(|n| json!({"event_type": "custom.load", "event_data": {"n": n}}))
+            .collect();
+        let taken = acme.post("/api/v1/webhooks/events/batch", json!({"events": events})).await;
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.json());
+        silent.wait_for(1).await;
+        let taken = taken.json();
+        let mut ids: Vec<&str> = taken["data"].as_array().unwrap().iter()
+            .map(|event| event["id"].as_str().unwrap()).collect();
+        ids.sort_unstable();
+        let oldest = &deliveries(&acme, &format!("?event_id={}", ids[0])).await[0];
+        assert_eq!((&oldest["status"], &oldest["attempts"]), (&json!("pending"), &json!(0)));
+        let path = format!("/api/v1/webhooks/deliveries/{}", oldest["id"].as_str().unwrap());
+        let found = acme.get(&path).await;
+        assert_eq!(found.status, StatusCode::OK, "{}", found.json());
+        assert_eq!(&found.json(), oldest);
+        assert_eq!(other.get(&path).await.status, StatusCode::NOT_FOUND);
+        // An id of the same millisecond that is nobody's.
+        let absent = format!("{}0", &path[..path.len() - 1]);
+        let absent = if absent == path { format!("{}1", &path[..path.len() - 1]) } else { absent };
+        assert_eq!(acme.get(&absent).await.status, StatusCode::NOT_FOUND);
+    }
+
     async fn a_failed_delivery_is_tried_again_with_the_same_bytes(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let hook = acme.receiver(&["customer.created"]).await;

@@ -112,9 +112,13 @@ async fn found_again(acme: &Tenant, hook: &str, event: &str) {
     for query in ["", "?group_by=subscription", "?bucket=day&group_by=event_type"] {
         done(acme.get(&format!("/api/v1/webhooks/statistics{query}"))).await;
     }
-    let stream = "/api/v1/webhooks/events/stream?after=0";
-    let mut events = acme.client.events(stream).await.unwrap();
-    assert!(events.next().await.unwrap().is_some());
+    for stream in ["events/stream?after=0", "deliveries/stream?after=0"] {
+        let path = format!("/api/v1/webhooks/{stream}&subject_type=customer");
+        let mut stream = acme.client.events(&path).await.unwrap();
+        assert!(stream.next().await.unwrap().is_some());
+    }
+    // Where it begins from now on is looked for before it answers.
+    drop(acme.client.events("/api/v1/webhooks/deliveries/stream").await.unwrap());
 }
 
 /// An endpoint that wants order, and an event that has to wait for the one before.

@@ -56,7 +56,7 @@ impl ReactionHandler for Faulty {
         "test.faulty"
     }
 
-    fn react<'t>(&self, _: &'t mut UnitOfWork, _: LoggedEvent) -> UnitFuture<'t, (), Problem> {
+    fn react<'t>(&self, _: &'t mut UnitOfWork, _: Vec<LoggedEvent>) -> UnitFuture<'t, (), Problem> {
         Box::pin(async { Err(Problem::unavailable("the reaction is meant to fail", 1)) })
     }
 }

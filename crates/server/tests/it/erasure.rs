@@ -168,7 +168,7 @@ stories! {
             app.advance(SECOND).await;
         }
 
-        let sent: Vec<Value> = hook.verified().iter().map(|arrival| arrival.json()).collect();
+        let sent: Vec<Value> = hook.verified().iter().map(tidings_testkit::Arrival::json).collect();
         assert!(sent.iter().all(|event| event["subject"]["id"] != json!(erased)), "{sent:#?}");
         assert_eq!(sent.len(), 5, "the others arrive");
         assert_eq!(live.count(), before, "nor is it repeated by hand");

@@ -51,19 +51,19 @@ impl ReactionHandler for Faulty {
     fn react<'t>(
         &self,
         work: &'t mut UnitOfWork,
-        event: LoggedEvent,
+        events: Vec<LoggedEvent>,
     ) -> UnitFuture<'t, (), Problem> {
         let works = self.works.load(Ordering::Acquire);
         Box::pin(async move {
-            if event.name != "customer.created" {
-                return Ok(());
+            for _ in events.iter().filter(|event| event.name == "customer.created") {
+                if !works {
+                    return Err(Problem::unavailable("it is meant to fail", 1));
+                }
+                let due_at = work.now();
+                let job = NewJob { kind: KIND, payload: &1_usize, due_at, unique_key: None };
+                enqueue(work, job).await?;
             }
-            if !works {
-                return Err(Problem::unavailable("it is meant to fail", 1));
-            }
-            let due_at = work.now();
-            let job = NewJob { kind: KIND, payload: &1_usize, due_at, unique_key: None };
-            Ok(enqueue(work, job).await?)
+            Ok(())
         })
     }
 }

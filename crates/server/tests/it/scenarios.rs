@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tidings_events::{EventType, Payload, PayloadVisitor, Visibility, data_schema};
 use tidings_testkit::{Emission, Receiver, Script, Tenant, TestApp, TestEngine};
 
+use crate::replay_limits::{mend, stuck};
 use crate::replays::ended;
 
 type Scenario<'a> = Pin<Box<dyn Future<Output = ()> + 'a>>;
@@ -161,6 +162,10 @@ pub(crate) fn scenario<'a>(
                 let path = format!("/api/v1/webhooks/subscriptions/{}", hook.subscription_id);
                 acme.delete(&path).await;
                 app.advance(Duration::from_secs(5)).await;
+            }
+            E::WebhookReplayResumed => {
+                let (view, _hook, delivery) = stuck(app, acme).await;
+                mend(app, acme, &delivery, &view).await;
             }
             E::WebhookSubscriptionCreated => drop(acme.receiver(&["*"]).await),
             E::WebhookSubscriptionUpdated => {

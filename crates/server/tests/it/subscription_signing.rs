@@ -29,6 +29,63 @@ async fn public_key(acme: &Tenant, hook: &Receiver) -> String {
 }
 
 stories! {
+    async fn of_two_key_pairs_both_sign_while_they_overlap(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let body = json!({"events": ["customer.created"],
+            "signature_profiles": [{"name": "ed25519"}]});
+        let hook = acme.receiver_with(body).await;
+        let rotate = format!("{}/rotate-key", path(&hook));
+        let first = public_key(&acme, &hook).await;
+        let rotated = acme.post(&rotate, json!({"overlap_hours": 2})).await;
+        assert_eq!(rotated.status, StatusCode::OK, "{}", rotated.json());
+        let second = rotated.text("/public_key");
+        assert_ne!(first, second);
+        assert_eq!(rotated.text("/previous_public_key"), first);
+        assert!(rotated.json()["previous_public_key_valid_until"].is_string());
+        acme.customer("ada@example.com").await;
+        app.settle().await;
+        let arrivals = hook.verified();
+        assert!(by_public_key(&arrivals[0], &first) && by_public_key(&arrivals[0], &second));
+
+        app.advance(Duration::from_hours(2)).await;
+        acme.customer("grace@example.com").await;
+        app.settle().await;
+        let arrivals = hook.verified();
+        assert!(!by_public_key(&arrivals[1], &first) && by_public_key(&arrivals[1], &second));
+
+        // Without an overlap only the new one signs, at once.
+        let third = acme.post(&rotate, json!({"overlap_hours": 0})).await;
+        assert_eq!(third.json()["previous_public_key"], Value::Null);
+        acme.customer("alan@example.com").await;
+        app.settle().await;
+        let arrivals = hook.verified();
+        assert!(!by_public_key(&arrivals[2], &second));
+        assert!(by_public_key(&arrivals[2], &third.text("/public_key")));
+    }
+
+    async fn a_key_pair_that_cannot_be_rotated_stays(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let plain = acme.receiver(&["customer.created"]).await;
+        let refused = acme.post(&format!("{}/rotate-key", path(&plain)), json!({})).await;
+        assert_eq!((refused.status, refused.problem().as_str()),
+            (StatusCode::CONFLICT, "invalid_transition"));
+        assert!(refused.text("/detail").contains("ed25519"), "{}", refused.json());
+        let body = json!({"events": ["*"], "signature_profiles": [{"name": "ed25519"}]});
+        let hook = acme.receiver_with(body).await;
+        let before = public_key(&acme, &hook).await;
+        let rotate = format!("{}/rotate-key", path(&hook));
+        let refused = acme.post(&rotate, json!({"overlap_hours": 169})).await;
+        assert_eq!(refused.text("/errors/0/pointer"), "/overlap_hours");
+        let refused = acme.post(&rotate, json!({"hours": 1})).await;
+        assert!(refused.status.is_client_error());
+        assert_eq!(public_key(&acme, &hook).await, before);
+        // What takes the profile away takes both key pairs.
+        acme.post(&rotate, json!({})).await;
+        acme.patch(&path(&hook), json!({"signature_profiles": []})).await;
+        let view = acme.get(&path(&hook)).await.json();
+        assert_eq!((&view["public_key"], &view["previous_public_key"]), (&Value::Null, &Value::Null));
+    }
+
     async fn profiles_are_sent_together_each_over_the_bytes_that_are_sent(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let hook = acme.receiver_with(json!({"events": ["customer.created"],

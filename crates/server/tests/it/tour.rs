@@ -240,8 +240,14 @@ impl ReactionHandler for Faulty {
         "tour.faulty"
     }
 
-    fn react<'t>(&self, _: &'t mut UnitOfWork, event: LoggedEvent) -> UnitFuture<'t, (), Problem> {
-        let concerned = event.subject_id == self.subject_id && event.name == "customer.created";
+    fn react<'t>(
+        &self,
+        _: &'t mut UnitOfWork,
+        events: Vec<LoggedEvent>,
+    ) -> UnitFuture<'t, (), Problem> {
+        let concerned = events
+            .iter()
+            .any(|event| event.subject_id == self.subject_id && event.name == "customer.created");
         let fails = concerned && self.fails.load(Ordering::Acquire);
         Box::pin(async move {
             if fails { Err(Problem::unavailable("it is meant to fail", 1)) } else { Ok(()) }

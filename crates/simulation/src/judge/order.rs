@@ -1,11 +1,9 @@
 //! Order: an object's events at an endpoint that asks for it, and positions without gaps.
 
-use std::collections::BTreeSet;
-use std::time::Duration;
+use std::collections::BTreeMap;
 
 use super::evidence::{Endpoint, Evidence, LoggedEvent};
-use super::sends::TURN_MAX;
-use crate::book::Arrival;
+use crate::book::{Arrival, Moment};
 
 pub(super) fn check(evidence: &Evidence, found: &mut Vec<String>) {
     for endpoint in &evidence.endpoints {
@@ -23,38 +21,29 @@ pub(super) fn check(evidence: &Evidence, found: &mut Vec<String>) {
     }
 }
 
-/// How much later something may seem that came before: nodes take turns, and the one that lives its
-/// turn first has seen the end of it before the other begins.
-fn apart(one: &Arrival, other: &Arrival) -> Duration {
-    if one.node == other.node { Duration::ZERO } else { TURN_MAX }
-}
-
-/// Event n+1 of an object is not sent before event n has ended.
+/// Event n+1 of an object is not sent before event n has ended, on whichever nodes.
 fn per_object(evidence: &Evidence, endpoint: &Endpoint, found: &mut Vec<String>) {
-    let mut ended: BTreeSet<&str> = BTreeSet::new();
-    let arrivals: Vec<_> =
+    let arrivals: Vec<&Arrival> =
         evidence.arrivals.iter().filter(|arrival| arrival.endpoint == endpoint.number).collect();
+    // An answer ends an event from the moment at which it was given.
+    let mut ended: BTreeMap<&str, Moment> = BTreeMap::new();
     for arrival in &arrivals {
-        // An answer ends an event from the moment at which it was given.
-        ended.extend(
-            arrivals
-                .iter()
-                .filter(|earlier| {
-                    earlier.answered.is_some_and(|(at, code)| {
-                        (200..300).contains(&code)
-                            && at <= arrival.connected_at + apart(earlier, arrival)
-                    })
-                })
-                .map(|earlier| earlier.event_id.as_str()),
-        );
+        let (Some((_, 200..300)), Some(moment)) = (arrival.answered, arrival.moments.1) else {
+            continue;
+        };
+        let first = ended.entry(&arrival.event_id).or_insert(moment);
+        *first = moment.min(*first);
+    }
+    for arrival in &arrivals {
         let Some(event) = evidence.event(&arrival.event_id) else { continue };
         for before in waits_for(evidence, endpoint, event) {
             let id_text = before.id.to_string();
+            let has_ended = ended.get(id_text.as_str()).is_some_and(|end| *end < arrival.moments.0);
             let in_vain = evidence.deliveries.iter().any(|delivery| {
                 (delivery.event_id, delivery.subscription_id) == (before.id, endpoint.id)
                     && delivery.status == "exhausted"
             });
-            if !ended.contains(id_text.as_str()) && !in_vain {
+            if !has_ended && !in_vain {
                 found.push(format!(
                     "endpoint {} got version {} of {} at {:?}, before version {} had ended",
                     endpoint.number, event.subject.1, event.subject.0, arrival.at, before.subject.1

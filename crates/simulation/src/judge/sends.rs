@@ -10,7 +10,7 @@ use tidings_webhooks::plan::RetryPolicy;
 /// A stop is known everywhere after so long.
 const STOP_KNOWN: Duration = Duration::from_secs(1);
 /// How far nodes may be apart within one round of turns.
-pub(super) const TURN_MAX: Duration = Duration::from_millis(260);
+const TURN_MAX: Duration = Duration::from_millis(260);
 
 pub(super) fn check(evidence: &Evidence, probed_at: Duration, found: &mut Vec<String>) {
     for arrival in &evidence.arrivals {

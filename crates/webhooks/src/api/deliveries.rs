@@ -80,25 +80,25 @@ pub(crate) struct DeliveryParams {
     pub(crate) subscription_id: Option<WebhookSubscriptionId>,
     /// One event.
     #[param(value_type = Option<String>)]
-    event_id: Option<EventId>,
+    pub(crate) event_id: Option<EventId>,
     /// `pending`, `waiting`, `delivered`, `exhausted`, `discarded`, or several with commas between.
-    status: Option<String>,
+    pub(crate) status: Option<String>,
     /// A type, or a wildcard such as `customer.*`.
-    event_type: Option<String>,
+    pub(crate) event_type: Option<String>,
     /// The object that the events are about, by its id: `cus_…`.
-    subject_id: Option<String>,
+    pub(crate) subject_id: Option<String>,
     /// The kind of object that they are about: `customer`.
-    subject_type: Option<String>,
+    pub(crate) subject_type: Option<String>,
     /// Events that happened at this time or later.
     #[param(value_type = Option<String>)]
-    occurred_after: Option<Timestamp>,
+    pub(crate) occurred_after: Option<Timestamp>,
     /// Events that happened at this time or earlier.
     #[param(value_type = Option<String>)]
-    occurred_before: Option<Timestamp>,
+    pub(crate) occurred_before: Option<Timestamp>,
     /// The class of the last failure: `timeout.connect`, `dns`, `http`, ….
-    error: Option<String>,
+    pub(crate) error: Option<String>,
     /// The status of the last answer, 100 to 999.
-    http_status: Option<u16>,
+    pub(crate) http_status: Option<u16>,
 }
 
 impl DeliveryParams {

@@ -9,7 +9,7 @@ use tidings_web::{Access, Answer, Body, Call, Changed, Op, Path, Reply, Routes, 
 use utoipa::ToSchema;
 
 use crate::api::subscriptions::{NewSubscriptionView, SubscriptionView, with_secret};
-use crate::commands::{RotateSecret, TestFilter, TestSubscription};
+use crate::commands::{RotateKey, RotateSecret, TestFilter, TestSubscription};
 use crate::error::WebhookError;
 use crate::payload_filter::{Explanation, Verdict};
 use crate::service::Webhooks;
@@ -77,6 +77,15 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
             rotate,
         )
         .change(
+            Op::post("/api/v1/webhooks/subscriptions/{id}/rotate-key", "rotateWebhookKey", MANAGE)
+                .status(200)
+                .summary(
+                    "Give a subscription a new key pair; the old one signs too for 0 to 168 hours",
+                )
+                .emits(&[EventType::WebhookSubscriptionUpdated]),
+            rotate_key,
+        )
+        .change(
             Op::post("/api/v1/webhooks/subscriptions/{id}/test", "testWebhookSubscription", MANAGE)
                 .status(202)
                 .summary("Send one subscription a test, or an example of any type as a test")
@@ -109,6 +118,20 @@ async fn rotate(
     let input = body.map(|Body(input)| input).unwrap_or_default();
     let view = |made| Reply::ok(with_secret(made));
     let unit = work!([webhooks, input], |work| webhooks.rotate_secret(work, id, input));
+    commit(&call, unit, view).await
+}
+
+async fn rotate_key(
+    webhooks: Webhooks,
+    call: Call,
+    (Path(id), body): (Path<WebhookSubscriptionId>, Option<Body<RotateKey>>),
+) -> Result<Changed<SubscriptionView>, Problem> {
+    let input = body.map(|Body(input)| input).unwrap_or_default();
+    let view = |subscription: crate::Subscription| {
+        let version = subscription.version;
+        Reply::ok(subscription.into()).version(version)
+    };
+    let unit = work!([webhooks, input], |work| webhooks.rotate_key(work, id, input));
     commit(&call, unit, view).await
 }
 

@@ -34,7 +34,8 @@ pub(crate) struct ProgressView {
     /// Those that were under way when it was cancelled, or failed. Some may have arrived all the
     /// same; each delivery tells.
     pub(crate) cancelled: i64,
-    /// Events that it could not send, because their payload is kept no longer.
+    /// Events that it could not send, because their payload is kept no longer; and for `missing`,
+    /// because it is not known any more whether they arrived.
     pub(crate) skipped: i64,
 }
 
@@ -48,7 +49,8 @@ pub(crate) struct ReplayView {
     /// `running`; `paused` while its subscription sends nothing; `completed`, `cancelled` or
     /// `failed`.
     pub(crate) status: &'static str,
-    /// Why it failed: `subscription_deleted`.
+    /// Why it failed: `subscription_deleted`; or `stuck`: it failed too often to look at the log, and
+    /// can be resumed.
     pub(crate) reason: Option<String>,
     /// Behind this position of the log.
     pub(crate) after_position: i64,
@@ -124,8 +126,11 @@ pub(crate) struct EstimateView {
     pub(crate) first_position: Option<i64>,
     /// The position of the last.
     pub(crate) last_position: Option<i64>,
-    /// Events that it could not send, because their payload is kept no longer.
+    /// Events that it could not send, because their payload is kept no longer, or as `forgotten` ones.
     pub(crate) skipped: i64,
+    /// Those of which it is not known any more whether they arrived: they are older than deliveries
+    /// are kept, so that `missing` leaves them out. `all` sends them.
+    pub(crate) forgotten: i64,
     /// Events of the log that were looked at.
     pub(crate) considered: i64,
     /// Events of the log in its bounds.
@@ -146,6 +151,7 @@ impl From<Estimate> for EstimateView {
             first_position,
             last_position,
             skipped: estimate.skipped,
+            forgotten: estimate.forgotten,
             considered: estimate.considered,
             total: estimate.total,
             seconds_at_least: estimate.count / rate,
@@ -204,6 +210,13 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
                 .emits(&[EventType::WebhookReplayCancelled]),
             cancel,
         )
+        .change(
+            Op::post("/api/v1/webhooks/replays/{id}/resume", "resumeReplay", MANAGE)
+                .status(200)
+                .summary("Go on with a replay that failed because it got stuck, where it was")
+                .emits(&[EventType::WebhookReplayResumed]),
+            resume,
+        )
 }
 
 async fn create(
@@ -258,4 +271,16 @@ async fn cancel(
         Reply::ok(state.into()).version(version)
     };
     commit(&call, work!([webhooks], |work| webhooks.cancel_replay(work, id)), view).await
+}
+
+async fn resume(
+    webhooks: Webhooks,
+    call: Call,
+    Path(id): Path<ReplayId>,
+) -> Result<Changed<ReplayView>, Problem> {
+    let view = |state: ReplayState| {
+        let version = state.replay.version;
+        Reply::ok(state.into()).version(version)
+    };
+    commit(&call, work!([webhooks], |work| webhooks.resume_replay(work, id)), view).await
 }

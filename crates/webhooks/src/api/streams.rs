@@ -1,61 +1,61 @@
-//! `/api/v1/webhooks/events/stream`: the tenant's log as it grows, as server-sent events.
+//! What goes on, as server-sent events: the tenant's log as it grows, and its deliveries as their
+//! attempts are settled.
 
+mod deliveries;
+mod events;
+
+use std::fmt::Display;
+use std::str::FromStr;
 use std::time::Duration;
 
-use serde::Deserialize;
-use tidings_kernel::{Permission, Problem, ProblemKind, TenantId, Timestamp, limits};
-use tidings_web::{Access, Call, Frames, Live, Op, Query, Routes, Unread};
-use utoipa::IntoParams;
+use serde::Serialize;
+use tidings_bus::Bus;
+use tidings_kernel::{Problem, ProblemKind, TenantId, Timestamp, limits};
+use tidings_web::{Call, Frames, Live, Routes, Unread};
 
-use crate::api::log::{LogEntryView, LogParams};
 use crate::engine::Engine;
-use crate::service::{LogFilter, Webhooks};
+use crate::error::WebhookError;
+use crate::service::{Step, Webhooks};
 
 /// A stream says so often that it is alive, and asks so often whether its key still is.
 const HEARTBEAT: Duration = Duration::from_secs(15);
-/// Positions that another node gave are found by looking so often.
+/// What another node wrote is found by looking so often.
 const POLL: Duration = Duration::from_secs(1);
 
-/// What is followed.
-#[derive(Debug, Default, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct StreamParams {
-    /// A type, or a wildcard such as `customer.*`.
-    event_type: Option<String>,
-    /// The object that the events are about, by its id: `cus_…`.
-    subject_id: Option<String>,
-    /// The kind of object that they are about: `customer`.
-    subject_type: Option<String>,
-    /// The position after which it begins, as does the header `Last-Event-ID`; from now on unless
-    /// told.
-    #[expect(dead_code, reason = "it is read as of every list; here it is described")]
-    after: Option<i64>,
+/// What an older transaction holds up is looked for again so soon. Nobody tells when that ends.
+const HELD_UP: Duration = Duration::from_millis(50);
+
+/// What can be followed: something with an order that is the same on every node.
+trait Source: Send + Sync + 'static {
+    /// Where a stream is.
+    type Place: Copy + Display + Send + Sync;
+    /// What it shows.
+    type View: Serialize + Send + Sync;
+
+    /// Some of what there is behind a place.
+    fn look(
+        &self,
+        webhooks: &Webhooks,
+        tenant_id: TenantId,
+        place: Self::Place,
+    ) -> impl Future<Output = Result<Step<Self::Place, Self::View>, WebhookError>> + Send;
+
+    /// Waits until there may be more; what is announced after the call is heard.
+    fn more(bus: &Bus) -> tokio::sync::futures::Notified<'_>;
 }
 
 pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
-    routes.live(
-        Op::get(
-            "/api/v1/webhooks/events/stream",
-            "streamEvents",
-            Access::Needs(Permission::EventsRead),
-        )
-        .summary("The tenant's events as they happen, as server-sent events; resumes by position"),
-        stream,
-    )
+    deliveries::routes(events::routes(routes))
 }
 
-async fn stream(
+/// Begins to follow.
+fn begin<S: Source>(
     webhooks: Webhooks,
     call: Call,
-    Query(params): Query<StreamParams>,
-) -> Result<Live<LogEntryView>, Problem> {
-    let StreamParams { event_type, subject_id, subject_type, .. } = params;
-    let filter = LogParams::of(event_type, subject_id, subject_type).filter()?;
+    source: S,
+    place: S::Place,
+) -> Result<Live<S::View>, Problem> {
     let tenant_id = call.ctx.tenant_id;
-    let position = match position(&call)? {
-        Some(position) => position,
-        None => webhooks.last_position(tenant_id).await?,
-    };
     let Some(engine) = webhooks.engine.clone() else {
         return Err(Problem::unavailable("nothing is followed here; ask a node that serves", 5));
     };
@@ -67,16 +67,16 @@ async fn stream(
         Problem::new(ProblemKind::LimitReached, message)
     })?;
     let (frames, live) = Live::channel();
-    let followed = Followed { webhooks, engine: engine.clone(), call, tenant_id, filter };
+    let followed = Followed { webhooks, engine: engine.clone(), call, tenant_id, source };
     engine.0.tasks.spawn(async move {
         let _seat = seat;
-        followed.follow(position, frames).await;
+        followed.follow(place, frames).await;
     });
     Ok(live)
 }
 
-/// The position that a client names: the last that it has seen.
-fn position(call: &Call) -> Result<Option<i64>, Problem> {
+/// The place that a client names: the last that it has seen.
+fn place<P: FromStr>(call: &Call, expected: &'static str) -> Result<Option<P>, Problem> {
     let after = call.query_value("after");
     let (pointer, text) = match (&after, call.header("last-event-id")) {
         // A client that comes back sends the address that it began with, and how far it is now.
@@ -84,20 +84,27 @@ fn position(call: &Call) -> Result<Option<i64>, Problem> {
         (Some(text), None) => ("?after", text.as_str()),
         (None, None) => return Ok(None),
     };
-    let position = text.parse::<i64>().ok().filter(|position| *position >= 0);
-    position.map(Some).ok_or_else(|| {
-        let message = "a position of the log: 0, or a number that the stream gave as id";
-        Problem::invalid_field(pointer, "invalid", message)
-    })
+    let place = text.parse::<P>().ok();
+    place.map(Some).ok_or_else(|| Problem::invalid_field(pointer, "invalid", expected))
 }
 
 /// One stream.
-struct Followed {
+struct Followed<S> {
     webhooks: Webhooks,
     engine: Engine,
     call: Call,
     tenant_id: TenantId,
-    filter: LogFilter,
+    source: S,
+}
+
+/// What follows a look.
+enum Next {
+    /// There is more at once.
+    Look,
+    /// There is more soon.
+    LookSoon,
+    /// There may be more later.
+    Wait,
 }
 
 /// What a stream is woken by.
@@ -108,30 +115,30 @@ enum Woken {
     Gone,
 }
 
-impl Followed {
-    /// Sends events until the caller is gone, may not read them any more, or the program ends.
-    async fn follow(self, mut position: i64, frames: Frames<LogEntryView>) {
+impl<S: Source> Followed<S> {
+    /// Sends what there is until the caller is gone, may not read it any more, or the program ends.
+    async fn follow(self, mut place: S::Place, frames: Frames<S::View>) {
         let bus = self.engine.0.bus.clone();
-        if frames.begin(position).await.is_err() {
+        if frames.begin(place).await.is_err() {
             return;
         }
         let mut heartbeat_at = bus.after(HEARTBEAT);
         loop {
-            // Registered before the log is read, so that no position falls between the two.
-            let placed = bus.positions();
+            // Registered before anything is read, so that nothing falls between the two.
+            let more = S::more(&bus);
             if self.call.still_allowed().await.is_err() {
                 return frames.end("not_allowed").await;
             }
-            match self.send(&mut position, &frames).await {
+            let next = match self.send(&mut place, &frames).await {
                 Err(Unread) => return,
-                Ok(true) => continue,
-                Ok(false) => {}
-            }
-            match self.wait(placed, heartbeat_at, &frames).await {
+                Ok(Next::Look) => continue,
+                Ok(next @ (Next::LookSoon | Next::Wait)) => next,
+            };
+            match self.wait((more, next), heartbeat_at, &frames).await {
                 Woken::MoreMayBeThere => {}
                 Woken::Heartbeat => {
                     heartbeat_at = bus.after(HEARTBEAT);
-                    if frames.still_here().await.is_err() {
+                    if frames.still_here(place).await.is_err() {
                         return;
                     }
                 }
@@ -141,42 +148,47 @@ impl Followed {
         }
     }
 
-    /// Sends some of what is there. Says whether there is more.
-    async fn send(
-        &self,
-        position: &mut i64,
-        frames: &Frames<LogEntryView>,
-    ) -> Result<bool, Unread> {
-        let found = self.webhooks.follow_log(self.tenant_id, &self.filter, *position).await;
-        let (entries, looked_up_to, more) = match found {
-            Ok(found) => found,
-            Err(error) => {
-                tracing::warn!(%error, "a stream waits for the database");
-                return Ok(false);
-            }
-        };
-        for entry in entries {
-            let id = entry.position;
-            frames.send(id, &entry.into()).await?;
-            *position = id;
+    /// Sends some of what is there. Says what follows. A slow reader is waited for with no
+    /// more than this in memory.
+    async fn send(&self, place: &mut S::Place, frames: &Frames<S::View>) -> Result<Next, Unread> {
+        let Step { found, reached, more, is_held_up, may_have_lost } =
+            match self.source.look(&self.webhooks, self.tenant_id, *place).await {
+                Ok(step) => step,
+                Err(error) => {
+                    tracing::warn!(%error, "a stream waits for the database");
+                    return Ok(Next::Wait);
+                }
+            };
+        if may_have_lost {
+            frames.left_out("kept_no_longer").await?;
         }
-        *position = looked_up_to;
-        Ok(more)
+        for (behind, view) in found {
+            frames.send(behind, &view).await?;
+            *place = behind;
+        }
+        *place = reached;
+        Ok(match (is_held_up, more) {
+            (true, _) => Next::LookSoon,
+            (false, true) => Next::Look,
+            (false, false) => Next::Wait,
+        })
     }
 
     async fn wait(
         &self,
-        placed: impl Future<Output = ()>,
+        (more, next): (impl Future<Output = ()>, Next),
         heartbeat_at: Timestamp,
-        frames: &Frames<LogEntryView>,
+        frames: &Frames<S::View>,
     ) -> Woken {
         let bus = &self.engine.0.bus;
+        let soon = matches!(next, Next::LookSoon);
         tokio::select! {
             biased;
             () = self.engine.0.tasks.streams().cancelled() => Woken::ShuttingDown,
             () = frames.gone() => Woken::Gone,
             () = bus.wait_until(heartbeat_at) => Woken::Heartbeat,
-            () = placed => Woken::MoreMayBeThere,
+            () = more => Woken::MoreMayBeThere,
+            () = tokio::time::sleep(HELD_UP), if soon => Woken::MoreMayBeThere,
             () = bus.wait_until(bus.after(POLL)) => Woken::MoreMayBeThere,
         }
     }

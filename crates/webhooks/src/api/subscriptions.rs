@@ -59,6 +59,10 @@ pub(crate) struct SubscriptionView {
     pub(crate) signature_profiles: Vec<ProfileUse>,
     /// The key (`whpk_…`) that `v1a` signatures are checked with.
     pub(crate) public_key: Option<String>,
+    /// The key of the key pair before a rotation, which signs too for a while.
+    pub(crate) previous_public_key: Option<String>,
+    /// Until when it does.
+    pub(crate) previous_public_key_valid_until: Option<Timestamp>,
     /// How bodies are laid out.
     pub(crate) format: Format,
     /// What it does not get: these values arrive as `null`.
@@ -83,6 +87,8 @@ impl From<Subscription> for SubscriptionView {
         let names = subscription.header_names.into_iter();
         let options = subscription.options;
         let redact = options.redact().to_vec();
+        let (previous_public_key, previous_public_key_valid_until) =
+            options.previous_key.map(|key| (key.public_key, key.valid_until)).unzip();
         let (disabled_at, disabled_reason) =
             subscription.disabled.map(|disabled| (disabled.at, disabled.reason)).unzip();
         Self {
@@ -103,6 +109,8 @@ impl From<Subscription> for SubscriptionView {
             payload_filter: options.payload_filter,
             signature_profiles: options.signature_profiles,
             public_key: options.public_key,
+            previous_public_key,
+            previous_public_key_valid_until,
             redact,
             format: options.format,
             handshake: options.handshake,

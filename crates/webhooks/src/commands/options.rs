@@ -38,6 +38,14 @@ pub struct RotateSecret {
     pub(crate) secret: Option<SecretText>,
 }
 
+/// Gives a subscription a new key pair.
+#[derive(Debug, Clone, Default, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RotateKey {
+    /// For how many hours the old key pair signs too, 0 to 168; 24 unless told.
+    pub(crate) overlap_hours: Option<u32>,
+}
+
 /// Sends a test.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]

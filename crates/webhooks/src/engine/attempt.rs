@@ -12,6 +12,7 @@ use tidings_vault::sha256;
 
 use super::Engine;
 use super::directory::Endpoint;
+use super::holding::{Claim, Turn, claim, turn};
 use super::item::{Item, MANUAL};
 use super::settle::Settled;
 use crate::kept::{Answer, Kept};
@@ -38,16 +39,16 @@ pub(crate) struct Made {
 
 /// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
-    if item.holder != engine.node_id() {
-        // Another node has it: what this one held was given away when it was fenced.
-        return None;
+    match claim(&item.holder, &engine.node_id(), engine.0.lease.holds()) {
+        Claim::Good => {}
+        Claim::Doubtful => {
+            put_off(engine, item).await;
+            return None;
+        }
+        Claim::Lost => return None,
     }
-    if !engine.0.lease.holds() {
-        put_off(engine, item).await;
-        return None;
-    }
-    let endpoint = match endpoint(engine, &item).await {
-        Ok(endpoint) => endpoint,
+    let turn = match turn_of(engine, &item).await {
+        Ok(turn) => turn,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
             put_off(engine, item).await;
@@ -55,25 +56,16 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         }
     };
     let number = item.attempts + 1;
-    let endpoint = match (endpoint, item.replay_id) {
-        (Some(endpoint), None) => endpoint,
-        (Some(endpoint), Some(_)) => match is_wanted(engine, &item).await {
-            Ok(true) => endpoint,
-            Ok(false) => {
-                engine.in_hand().finish(item.holder, item.delivery_id);
-                return None;
-            }
-            Err(error) => {
-                tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
-                put_off(engine, item).await;
-                return None;
-            }
-        },
-        (None, None) => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
-        (None, Some(_)) => {
-            // A replay waits until its subscription sends again.
+    let endpoint = match turn {
+        Turn::Send(endpoint) => endpoint,
+        Turn::Discard => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
+        Turn::Wait => {
             let until = engine.0.db.now().after(PAUSED);
             engine.settle(Settled::Parked(item, until)).await;
+            return None;
+        }
+        Turn::Leave => {
+            engine.in_hand().finish(item.holder, item.delivery_id);
             return None;
         }
     };
@@ -131,6 +123,14 @@ impl Made {
 
 fn is_erased(engine: &Engine, item: &Item) -> bool {
     engine.0.erased.covers(item.tenant_id, &item.event.body, item.event.occurred_at)
+}
+
+/// What becomes of an item, as subscription and replay are now.
+async fn turn_of(engine: &Engine, item: &Item) -> Result<Turn<Arc<Endpoint>>, DbError> {
+    let endpoint = endpoint(engine, item).await?;
+    let is_replay = item.replay_id.is_some();
+    let is_wanted = !is_replay || endpoint.is_none() || is_wanted(engine, item).await?;
+    Ok(turn(endpoint, is_replay, is_wanted))
 }
 
 /// Where the item goes. That nobody wants it is asked of the database: what is in memory may be

@@ -189,6 +189,7 @@ impl Directory {
             current: &current,
             previous: previous.as_ref().map(|(secret, until)| (secret, *until)),
             ed25519: sealing::open_signing_key(&self.vault, subscription),
+            ed25519_before: sealing::open_previous_key(&self.vault, subscription),
         };
         let options = &subscription.options;
         let origin = options.consented_to.as_deref();

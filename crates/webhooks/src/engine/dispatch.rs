@@ -106,7 +106,8 @@ pub(super) async fn plan_pairs(
         event;
     if pairs.is_empty() {
         let busy = engine.0.activity.begin();
-        engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
+        let holder = NodeId::from_uuid(holder);
+        engine.settle(Settled::Unwanted { holder, tenant_id, event_id, _busy: busy }).await;
         return;
     }
     let shared = Arc::new(FanOut::new(

@@ -32,7 +32,7 @@ impl Entity for Ended {
 impl tidings_db::Stored for Ended {
     async fn save(&self, _: Version, writer: &mut tidings_db::Writer<'_>) -> Result<u64, DbError> {
         let written = rows::deliveries(writer, std::slice::from_ref(&self.row)).await?;
-        rows::attempts(writer, std::slice::from_ref(&self.attempt)).await?;
+        rows::attempts(writer, std::slice::from_ref(&self.attempt), self.row.updated_at).await?;
         Ok(written)
     }
 }

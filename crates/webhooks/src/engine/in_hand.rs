@@ -15,6 +15,7 @@ use super::holding::is_held_by;
 /// Identity and hands change together: whoever took something up as the node that was fenced can
 /// neither take up nor finish anything as the node that came after it.
 #[derive(Debug)]
+#[cfg_attr(test, derive(Clone, PartialEq, Eq))]
 pub(super) struct InHand {
     holder: NodeId,
     events: HashSet<EventId>,
@@ -82,6 +83,28 @@ impl InHand {
     /// How many deliveries are in hand.
     pub(super) fn len(&self) -> usize {
         self.busy.len()
+    }
+}
+
+/// The model holds it as part of its state.
+#[cfg(test)]
+impl std::hash::Hash for InHand {
+    fn hash<H: std::hash::Hasher>(&self, hasher: &mut H) {
+        let mut events: Vec<_> = self.events.iter().collect();
+        let mut busy: Vec<_> = self.busy.iter().collect();
+        let mut finished: Vec<_> = self.finished.iter().collect();
+        events.sort_unstable();
+        busy.sort_unstable();
+        finished.sort_unstable();
+        (self.holder, events, busy, finished).hash(hasher);
+    }
+}
+
+#[cfg(test)]
+impl InHand {
+    /// Whether nothing is worked on.
+    pub(super) fn is_empty(&self) -> bool {
+        self.events.is_empty() && self.busy.is_empty()
     }
 }
 

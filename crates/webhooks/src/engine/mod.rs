@@ -21,7 +21,10 @@ mod item;
 mod lane;
 mod membership;
 mod metrics;
+#[cfg(test)]
+mod model;
 mod outcomes;
+mod progress;
 mod recover;
 mod settle;
 mod shares;

@@ -116,7 +116,7 @@ async fn take_up(engine: &Engine, pointer: Pointer, holder: NodeId) -> Result<()
     let Some(name) = name else {
         engine.0.metrics.left();
         let busy = engine.0.activity.begin();
-        engine.settle(Settled::Unwanted { tenant_id, event_id, _busy: busy }).await;
+        engine.settle(Settled::Unwanted { holder, tenant_id, event_id, _busy: busy }).await;
         return Ok(());
     };
     engine.0.directory.refresh(&[tenant_id]).await?;

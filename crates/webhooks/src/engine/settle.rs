@@ -10,8 +10,9 @@ use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, Uuid, lim
 use super::Engine;
 use super::attempt::Made;
 use super::ended::Ended;
+use super::holding::is_held_by;
 use super::item::Item;
-use crate::delivery::{DeliveryEdge, DeliveryStatus};
+use super::progress::{Closing, Parking, Progress, closing, parking};
 use crate::plan::{NextStep, Outcome};
 use crate::statistics::{Counted, Tally};
 use crate::store::health::Outcomes;
@@ -25,7 +26,7 @@ pub(super) enum Settled {
     /// The delivery waits in the database until then.
     Parked(Item, Timestamp),
     /// Nobody wants the event.
-    Unwanted { tenant_id: TenantId, event_id: EventId, _busy: Busy },
+    Unwanted { holder: NodeId, tenant_id: TenantId, event_id: EventId, _busy: Busy },
 }
 
 /// One batch, as rows. What is kept beside the rows counts as under way until they are written.
@@ -74,6 +75,8 @@ pub(super) async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse
         match settled {
             Settled::Attempted(made) => attempted(engine, &mut batch, made, pulse).await,
             Settled::Parked(item, until) => parked(engine, &mut batch, item, until),
+            // Found by the node that this process was: whoever has the pointer now looks again.
+            Settled::Unwanted { holder: found_by, .. } if !is_held_by(&found_by, &holder) => {}
             Settled::Unwanted { tenant_id, event_id, .. } => {
                 batch.pointers.push((tenant_id, event_id));
                 batch.busy.push(settled);
@@ -85,7 +88,7 @@ pub(super) async fn write(engine: &Engine, received: Vec<Settled>, pulse: &Pulse
 
 /// An outcome that ends a delivery with an event of its own is written by itself; the rest in bulk.
 async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &Pulse) {
-    if made.item.holder != engine.node_id() {
+    if !is_held_by(&made.item.holder, &engine.node_id()) {
         return;
     }
     if made.was_sent() {
@@ -100,7 +103,7 @@ async fn attempted(engine: &Engine, batch: &mut Batch, made: Box<Made>, pulse: &
     }
 }
 
-fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> DeliveryRow {
+fn delivery_row(engine: &Engine, item: &Item, progress: Progress) -> DeliveryRow {
     DeliveryRow {
         tenant_id: item.tenant_id,
         id: item.delivery_id,
@@ -108,9 +111,9 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
         subscription_id: item.subscription_id,
         origin: item.origin,
         event_name: item.event.name.clone(),
-        status,
-        attempts: item.attempts,
-        next_attempt_at: None,
+        status: progress.status,
+        attempts: progress.attempts,
+        next_attempt_at: progress.next_attempt_at,
         node_id: item.holder,
         last_status: None,
         last_error: None,
@@ -123,32 +126,20 @@ fn delivery_row(engine: &Engine, item: &Item, status: DeliveryStatus) -> Deliver
 
 fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
     let Made { item, number, outcome, next, .. } = made;
-    let before = if item.attempts == 0 { DeliveryStatus::Pending } else { DeliveryStatus::Waiting };
-    // Every step follows from an attempt of a delivery that has not ended, so the edge is legal.
-    let status = before.next(DeliveryEdge::from(*next)).unwrap_or(before);
+    let progress = Progress::after(item.attempts, *number, *next);
     let (last_status, last_error) = match *outcome {
         Outcome::Status { status: code, .. } => {
             (Some(code), (!(200..300).contains(&code)).then(|| outcome.class()))
         }
         Outcome::Failed(class) => (None, Some(class)),
     };
-    let next_attempt_at = match *next {
-        NextStep::Wait { until } => Some(until),
-        NextStep::Delivered | NextStep::Exhausted | NextStep::Gone => None,
-    };
     let reason = match (*next, *outcome) {
         (NextStep::Gone, Outcome::Status { .. }) => Some("gone"),
         (NextStep::Gone, Outcome::Failed(why)) => Some(why),
         (NextStep::Delivered | NextStep::Wait { .. } | NextStep::Exhausted, _) => None,
     };
-    let delivery = DeliveryRow {
-        attempts: *number,
-        next_attempt_at,
-        last_status,
-        last_error,
-        reason,
-        ..delivery_row(engine, item, status)
-    };
+    let delivery =
+        DeliveryRow { last_status, last_error, reason, ..delivery_row(engine, item, progress) };
     let attempt = AttemptRow {
         tenant_id: item.tenant_id,
         delivery_id: item.delivery_id,
@@ -159,6 +150,7 @@ fn rows_of(engine: &Engine, made: &Made) -> (DeliveryRow, AttemptRow) {
         error: last_error,
         kept: made.kept.clone(),
         node_id: item.holder,
+        outcome: delivery.status,
     };
     (delivery, attempt)
 }
@@ -188,30 +180,26 @@ fn add(engine: &Engine, batch: &mut Batch, made: Box<Made>) {
 }
 
 fn parked(engine: &Engine, batch: &mut Batch, item: Item, until: Timestamp) {
-    if item.holder != engine.node_id() {
+    if !is_held_by(&item.holder, &engine.node_id()) {
         return;
     }
     batch.next_due = earliest(batch.next_due, Some(until));
-    if item.stored {
-        // Where it is due already, its row says so.
-        if until > engine.0.db.now() {
-            batch.postponed.push((item.tenant_id, item.delivery_id, until));
+    match parking(item.stored, until, engine.0.db.now()) {
+        Parking::NewRow => {
+            batch.deliveries.push(delivery_row(engine, &item, Progress::untried(until)));
         }
-    } else {
-        batch.deliveries.push(DeliveryRow {
-            next_attempt_at: Some(until),
-            ..delivery_row(engine, &item, DeliveryStatus::Pending)
-        });
+        Parking::Longer => batch.postponed.push((item.tenant_id, item.delivery_id, until)),
+        Parking::AsItIs => {}
     }
     close(batch, &item);
     batch.busy.push(Settled::Parked(item, until));
 }
 
 fn close(batch: &mut Batch, item: &Item) {
-    if item.stored {
-        batch.done.push(item.delivery_id);
-    } else if item.event.close_one() {
-        batch.pointers.push((item.tenant_id, item.event.event_id));
+    match closing(item.stored, || item.event.close_one()) {
+        Closing::Delivery => batch.done.push(item.delivery_id),
+        Closing::Pointer => batch.pointers.push((item.tenant_id, item.event.event_id)),
+        Closing::Nothing => {}
     }
 }
 
@@ -249,6 +237,8 @@ async fn write_batch(engine: &Engine, holder: NodeId, batch: Batch, pulse: &Puls
             in_hand.finish(holder, *id);
         }
     }
+    // Before it counts as settled, so that whoever waits for that finds the streams told.
+    engine.0.bus.announce_outcomes();
     drop(busy);
     if next_due.is_some() {
         engine.0.bus.wake(Topic::Dispatch);
@@ -267,10 +257,11 @@ async fn write_once(engine: &Engine, holder: NodeId, batch: &Arc<Rows>) -> Resul
         if !may_settle(&engine_of_unit, work, holder).await? {
             return Ok(false);
         }
+        let now = work.now();
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
         rows::deliveries(&mut writer, &batch.deliveries).await?;
         rows::postpone(&mut writer, &batch.postponed).await?;
-        rows::attempts(&mut writer, &batch.attempts).await?;
+        rows::attempts(&mut writer, &batch.attempts, now).await?;
         rows::drop_pointers(&mut writer, &batch.pointers).await?;
         batch.health.write(&mut writer).await?;
         statistics::add(&mut writer, &batch.tally).await?;
@@ -357,7 +348,7 @@ async fn end_once(engine: &Engine, made: &Made) -> Result<End, DbError> {
             let mut writer = work.silent(Silent::DeliveryBookkeeping);
             rows::deliveries(&mut writer, std::slice::from_ref(&row)).await?;
             if attempted {
-                rows::attempts(&mut writer, std::slice::from_ref(&attempt)).await?;
+                rows::attempts(&mut writer, std::slice::from_ref(&attempt), row.updated_at).await?;
             }
         }
         Ok::<End, DbError>(End::Written)

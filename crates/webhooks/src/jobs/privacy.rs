@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidings_db::{UnitFuture, UnitOfWork};
+use tidings_db::{DbError, UnitFuture, UnitOfWork};
 use tidings_jobs::{Job, JobError, JobHandler, LoggedEvent, ReactionHandler, Sweep, SweepItem};
 use tidings_kernel::{CustomerId, ErasureId, Problem};
 
@@ -95,12 +95,14 @@ impl ReactionHandler for ErasePeople {
     fn react<'t>(
         &self,
         work: &'t mut UnitOfWork,
-        event: LoggedEvent,
+        events: Vec<LoggedEvent>,
     ) -> UnitFuture<'t, (), Problem> {
         Box::pin(async move {
-            let customer = CustomerId::from_uuid(event.subject_id).any();
-            if leaves(&event) {
-                service::erase_after(work, customer, &event).await?;
+            for event in events {
+                let customer = CustomerId::from_uuid(event.subject_id).any();
+                if leaves(work, &event).await? {
+                    service::erase_after(work, customer, &event).await?;
+                }
             }
             Ok(())
         })
@@ -108,7 +110,7 @@ impl ReactionHandler for ErasePeople {
 }
 
 /// Whether after this event nothing of the person is to be kept.
-fn leaves(event: &LoggedEvent) -> bool {
+async fn leaves(work: &mut UnitOfWork, event: &LoggedEvent) -> Result<bool, DbError> {
     #[derive(serde::Deserialize)]
     struct Sent {
         data: Deleted,
@@ -117,13 +119,13 @@ fn leaves(event: &LoggedEvent) -> bool {
     struct Deleted {
         hard_delete: bool,
     }
-    match event.name.as_str() {
+    Ok(match event.name.as_str() {
         "customer.anonymized" | "customer.erased" => true,
         "customer.deleted" => event
-            .body
-            .as_deref()
-            .and_then(|body| serde_json::from_slice::<Sent>(body).ok())
+            .body(work)
+            .await?
+            .and_then(|body| serde_json::from_slice::<Sent>(&body).ok())
             .is_some_and(|sent| sent.data.hard_delete),
         _ => false,
-    }
+    })
 }

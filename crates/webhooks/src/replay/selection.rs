@@ -24,6 +24,8 @@ pub(crate) struct Candidate {
     pub(crate) subject_id: Uuid,
     pub(crate) subject_version: Version,
     pub(crate) has_payload: bool,
+    /// Whether it is not known any more what came of it, for it is asked what did.
+    pub(crate) is_forgotten: bool,
 }
 
 /// What is asked of an event: the subscription's filters as they are now, and the replay's own.
@@ -38,10 +40,18 @@ pub(crate) struct Selection {
     pub(crate) wanted: Wanted,
     /// The place of the subscription's making in the log: what came after it goes to it live.
     made_at_seq: i64,
+    made_at: Timestamp,
+    /// Deliveries of events from before this instant may have gone with retention.
+    deliveries_kept_from: Timestamp,
 }
 
 impl Selection {
-    pub(crate) fn new(subscription: &Subscription, scope: &Scope, made_at_seq: i64) -> Self {
+    pub(crate) fn new(
+        subscription: &Subscription,
+        scope: &Scope,
+        made_at_seq: i64,
+        deliveries_kept_from: Timestamp,
+    ) -> Self {
         let stored = |texts: &Vec<String>| Filters::stored(texts.iter().map(String::as_str));
         let filter = subscription.options.payload_filter.as_ref();
         Self {
@@ -53,6 +63,8 @@ impl Selection {
             to: scope.to,
             wanted: scope.deliveries,
             made_at_seq,
+            made_at: subscription.created_at,
+            deliveries_kept_from,
         }
     }
 
@@ -96,6 +108,15 @@ impl Before {
         }
     }
 
+    /// Whether nothing is known of what came of an event, because retention
+    /// may have taken it. Of a subscription that is not that old it has taken nothing.
+    pub(crate) fn has_forgotten(&self, selection: &Selection, candidate: &Candidate) -> bool {
+        selection.wanted == Wanted::Missing
+            && candidate.occurred_at < selection.deliveries_kept_from
+            && selection.made_at < selection.deliveries_kept_from
+            && !self.by_event.contains_key(&candidate.event_id)
+    }
+
     /// Whether this is what is wanted.
     pub(crate) fn fits(&self, selection: &Selection, candidate: &Candidate) -> bool {
         let came = self.by_event.get(&candidate.event_id).copied().unwrap_or_default();
@@ -123,18 +144,22 @@ pub(crate) struct Looked {
 #[derive(Debug)]
 pub(crate) struct Taken {
     pub(crate) sent: Vec<Candidate>,
-    /// Events whose payload is kept no longer.
+    /// Events whose payload is kept no longer, or of which it is not known whether they arrived.
     pub(crate) skipped: i64,
+    /// Those of which it is not known.
+    pub(crate) forgotten: i64,
     pub(crate) through: i64,
 }
 
 impl Looked {
     /// Takes at most `room` events that can be sent; the rest is looked at again.
     pub(crate) fn take(self, room: usize) -> Taken {
-        let mut taken = Taken { sent: Vec::new(), skipped: 0, through: self.through };
+        let through = self.through;
+        let mut taken = Taken { sent: Vec::new(), skipped: 0, forgotten: 0, through };
         for candidate in self.fitting {
-            if !candidate.has_payload {
+            if candidate.is_forgotten || !candidate.has_payload {
                 taken.skipped += 1;
+                taken.forgotten += i64::from(candidate.is_forgotten);
             } else if taken.sent.len() < room {
                 taken.sent.push(candidate);
             } else {
@@ -162,6 +187,7 @@ mod tests {
             subject_id: Uuid::from_u128(1),
             subject_version: position,
             has_payload,
+            is_forgotten: false,
         }
     }
 
@@ -175,6 +201,8 @@ mod tests {
             to: None,
             wanted,
             made_at_seq: 50,
+            made_at: Timestamp::from_micros(50),
+            deliveries_kept_from: Timestamp::from_micros(0),
         }
     }
 
@@ -237,6 +265,35 @@ mod tests {
             before.undispatched.insert(candidate.event_id);
             assert_eq!(before.fits(&selection(Wanted::Missing), &candidate), missing);
         }
+    }
+
+    #[test]
+    fn what_retention_may_have_taken_is_not_missing() {
+        let kept_from = |micros| Timestamp::from_micros(micros);
+        let asked = |wanted, micros| Selection {
+            deliveries_kept_from: kept_from(micros),
+            ..selection(wanted)
+        };
+        // The event of position 7 happened at 70, and the subscription was made at 50.
+        for (wanted, kept, position, forgotten) in [
+            (Wanted::Missing, 71, 7, true),
+            (Wanted::Missing, 70, 7, false),
+            (Wanted::All, 71, 7, false),
+            (Wanted::Failed, 71, 7, false),
+            (Wanted::Missing, 71, 3, true),
+            (Wanted::Missing, 50, 3, false),
+        ] {
+            let candidate = candidate(position, true);
+            let before = Before::default();
+            assert_eq!(before.has_forgotten(&asked(wanted, kept), &candidate), forgotten);
+        }
+        let mut known = Before::default();
+        known.add(candidate(7, true).event_id, DeliveryStatus::Exhausted);
+        assert!(!known.has_forgotten(&asked(Wanted::Missing, 71), &candidate(7, true)));
+        let forgotten = Candidate { is_forgotten: true, ..candidate(1, true) };
+        let fitting = vec![forgotten, candidate(2, false), candidate(3, true)];
+        let taken = Looked { fitting, through: 3, bytes_read: 0 }.take(9);
+        assert_eq!((taken.sent.len(), taken.skipped, taken.forgotten), (1, 2, 1));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! Deliveries: read, repeat.
 
-use std::sync::Arc;
-
 use tidings_bus::Topic;
 use tidings_db::{DbError, UnitOfWork};
 use tidings_events::WebhookEvent;
@@ -13,8 +11,9 @@ use tidings_kernel::{
 
 pub(crate) use crate::delivery::Delivery;
 use crate::delivery::DeliveryStatus;
-use crate::engine::{Directory, MANUAL, TenantDirectory, delivery_id};
+use crate::engine::{MANUAL, delivery_id};
 use crate::error::WebhookError;
+use crate::log_filter::IdRange;
 use crate::service::Webhooks;
 use crate::store::deliveries;
 pub(crate) use crate::store::deliveries::AttemptRecord;
@@ -22,9 +21,6 @@ pub(crate) use crate::store::delivery_list::DeliveryFilter;
 use crate::store::settle::DeliveryRow;
 use crate::store::{delivery_list, log, nodes, pointers, settle, stuck, subscriptions};
 use crate::stuck::StuckEndpoint;
-
-/// Pointers that a list of deliveries looks at, to show what is not dispatched yet.
-const POINTERS_SHOWN: i64 = 200;
 
 /// What waits in the database, for `doctor` and readiness.
 #[derive(Debug, Clone)]
@@ -90,7 +86,12 @@ impl Webhooks {
         };
         // What kind an object is stands in the log, which nobody reads for a moment's state.
         if page.after.is_none() && filter.subject_kind.is_none() {
-            let mut pending = self.undispatched(tenant_id).await?;
+            // The pointer to the one event that is asked for, or to the newest.
+            let range = match filter.event_id {
+                Some(event_id) => IdRange { low: event_id.uuid(), high: event_id.uuid() },
+                None => IdRange::of_span(filter.span),
+            };
+            let mut pending = self.undispatched(tenant_id, range).await?;
             pending.retain(|(delivery, subject_id)| {
                 filter.fits_pending(delivery, *subject_id)
                     && rows.data.iter().all(|row| row.id != delivery.id)
@@ -99,63 +100,6 @@ impl Webhooks {
             rows = first_page(pending, rows, page.limit);
         }
         Ok(rows)
-    }
-
-    /// The tenant's subscriptions, compiled: the engine's, where there is one, as of now.
-    async fn directory_of(&self, tenant_id: TenantId) -> Result<Arc<TenantDirectory>, DbError> {
-        let Some(engine) = &self.engine else {
-            let own = Directory::new(self.db.clone(), self.vault.clone(), self.egress.clone());
-            return own.get(tenant_id).await;
-        };
-        let directory = &engine.0.directory;
-        directory.refresh(&[tenant_id]).await?;
-        directory.get(tenant_id).await
-    }
-
-    /// Pairs of events that are not dispatched yet, as the deliveries that they will be, each with
-    /// the event's object.
-    async fn undispatched(
-        &self,
-        tenant_id: TenantId,
-    ) -> Result<Vec<(Delivery, Uuid)>, WebhookError> {
-        let waiting = {
-            let mut session = self.db.read(tenant_id).await?;
-            pointers::of_tenant(session.reader(), tenant_id, POINTERS_SHOWN).await?
-        };
-        if waiting.is_empty() {
-            return Ok(Vec::new());
-        }
-        let directory = self.directory_of(tenant_id).await?;
-        let mut pending: Vec<(Delivery, Uuid)> = Vec::new();
-        for pointer in waiting {
-            let (at, seq) = (pointer.occurred_at, pointer.seq);
-            let Some(name) = pointer.name else { continue };
-            for subscription_id in directory.matching(&name, (seq, &pointer.body), pointer.target) {
-                let delivery = Delivery {
-                    id: delivery_id(pointer.event_id, subscription_id, b""),
-                    event_id: pointer.event_id,
-                    subscription_id,
-                    origin: "event".to_owned(),
-                    event_name: name.as_str().to_owned(),
-                    status: DeliveryStatus::Pending,
-                    attempts: 0,
-                    next_attempt_at: Some(at),
-                    last_status: None,
-                    last_error: None,
-                    reason: None,
-                    created_at: at,
-                    updated_at: at,
-                    replay_id: None,
-                };
-                pending.push((delivery, pointer.order.0));
-            }
-        }
-        let ids: Vec<DeliveryId> = pending.iter().map(|(delivery, _)| delivery.id).collect();
-        let mut session = self.db.read(tenant_id).await?;
-        let existing = deliveries::existing(session.reader(), tenant_id, &ids).await?;
-        pending.retain(|(delivery, _)| !existing.contains(&delivery.id));
-        pending.sort_by_key(|(delivery, _)| std::cmp::Reverse(delivery.id));
-        Ok(pending)
     }
 
     /// The tenant's delivery with this id, dispatched or not.
@@ -170,13 +114,7 @@ impl Webhooks {
         };
         match found {
             Some(delivery) => Ok(delivery),
-            None => self
-                .undispatched(tenant_id)
-                .await?
-                .into_iter()
-                .map(|(delivery, _)| delivery)
-                .find(|delivery| delivery.id == id)
-                .ok_or(WebhookError::NotFound),
+            None => self.find_undispatched(tenant_id, id).await?.ok_or(WebhookError::NotFound),
         }
     }
 

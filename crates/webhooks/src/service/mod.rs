@@ -8,6 +8,7 @@ mod erasures;
 mod event_types;
 mod explain;
 mod handshake;
+mod known_types;
 mod log;
 mod long_looks;
 mod options;
@@ -24,6 +25,7 @@ mod statistics;
 mod streams;
 mod subscriptions;
 mod test_subscription;
+mod undispatched;
 mod upkeep;
 
 use std::sync::Arc;
@@ -42,6 +44,7 @@ pub(crate) use erase::EraseBatch;
 pub(crate) use erasures::{Preview, erase_after, erased, finish_erasure};
 pub(crate) use event_types::TypeView;
 pub(crate) use explain::Explanation;
+use known_types::KnownTypes;
 pub(crate) use log::{LogEntry, LogFilter};
 use long_looks::LongLooks;
 pub(crate) use plan_replay::Look;
@@ -54,8 +57,10 @@ pub(crate) use schemas::{faults_under, sample_of};
 pub(crate) use search::{Search, Searched};
 pub(crate) use statistics::{Point, Statistics, expired_statistics, purge_statistics};
 use streams::Streams;
+pub(crate) use streams::{FollowedAttempt, Step};
 pub(crate) use upkeep::{
-    count_event, expired_publications, forget_publications, ill_endpoints, tend_endpoint,
+    count_events, expired_publications, expired_settlements, forget_publications,
+    forget_settlements, ill_endpoints, tend_endpoint,
 };
 
 /// The webhooks domain's service.
@@ -66,6 +71,8 @@ pub struct Webhooks {
     pub(crate) egress: Egress,
     pub(crate) bus: Bus,
     schemas: Arc<Schemas>,
+    /// `None` where other processes write too, which this one does not hear of.
+    types: Option<Arc<KnownTypes>>,
     pub(crate) streams: Streams,
     long_looks: LongLooks,
     /// The engine of this process, which knows what it leaves alone at present.
@@ -77,12 +84,17 @@ pub struct Webhooks {
 impl Webhooks {
     /// The service over a database.
     pub fn new(db: Db, vault: Arc<Vault>, egress: Egress, bus: Bus) -> Self {
+        let types = (!db.is_shared()).then(Arc::<KnownTypes>::default);
+        if let Some(types) = &types {
+            db.add_sink(Arc::<KnownTypes>::clone(types));
+        }
         Self {
             db,
             vault,
             egress,
             bus,
             schemas: Arc::default(),
+            types,
             streams: Streams::default(),
             long_looks: LongLooks::default(),
             engine: None,

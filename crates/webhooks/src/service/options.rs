@@ -1,15 +1,22 @@
 //! The options of a subscription, as its owner makes and changes them.
 
-use tidings_kernel::Timestamp;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use tidings_db::UnitOfWork;
+use tidings_kernel::{FieldError, Timestamp, WebhookSubscriptionId};
 use tidings_vault::{ED25519_SEED_BYTES, Ed25519Key};
 
-use crate::commands::{CreateSubscription, UpdateSubscription};
-use crate::options::Options;
+use crate::commands::{CreateSubscription, OVERLAP_HOURS_MAX, RotateKey, UpdateSubscription, all};
+use crate::error::WebhookError;
+use crate::options::{Options, PreviousKey};
 use crate::redaction::{self, Redaction};
 use crate::sealing::seal_signing_key;
 use crate::service::Webhooks;
+use crate::service::subscriptions::get;
 use crate::signing::profiles::{Profile, public_key_text};
-use crate::subscription::Subscription;
+use crate::subscription::{OVERLAP, Subscription};
 
 /// The options of a new subscription. Its redaction is also that of every event before it.
 pub(super) fn first_options(input: &CreateSubscription) -> Options {
@@ -56,14 +63,56 @@ impl Webhooks {
         }
         subscription.signing_key = None;
         subscription.options.public_key = None;
+        subscription.options.previous_key = None;
         if wanted {
-            let seed: [u8; ED25519_SEED_BYTES] = self.vault.random();
-            let Some(key) = Ed25519Key::from_seed(&seed) else {
-                unreachable!("every seed of this length is one")
-            };
-            let (tenant_id, id) = (subscription.tenant_id, subscription.id);
-            subscription.signing_key = Some(seal_signing_key(&self.vault, tenant_id, id, &seed));
-            subscription.options.public_key = Some(public_key_text(&key));
+            self.give_key_pair(subscription);
         }
     }
+
+    fn give_key_pair(&self, subscription: &mut Subscription) {
+        let seed: [u8; ED25519_SEED_BYTES] = self.vault.random();
+        let Some(key) = Ed25519Key::from_seed(&seed) else {
+            unreachable!("every seed of this length is one")
+        };
+        let (tenant_id, id) = (subscription.tenant_id, subscription.id);
+        subscription.signing_key = Some(seal_signing_key(&self.vault, tenant_id, id, &seed));
+        subscription.options.public_key = Some(public_key_text(&key));
+    }
+
+    /// Gives a subscription a new key pair; the old one signs too for another day, or as long as
+    /// the caller says.
+    pub(crate) async fn rotate_key(
+        &self,
+        work: &mut UnitOfWork,
+        id: WebhookSubscriptionId,
+        input: RotateKey,
+    ) -> Result<Subscription, WebhookError> {
+        let (current, now) = (get(work, id).await?, work.now());
+        let mut errors = Vec::new();
+        let overlap = overlap(input.overlap_hours, &mut errors);
+        all(errors)?;
+        let old = current.signing_key.as_ref().zip(current.options.public_key.as_ref());
+        let (sealed, public_key) = old.ok_or(WebhookError::NoKeyPair)?;
+        let previous = PreviousKey {
+            signing_key: STANDARD.encode(&sealed.0),
+            public_key: public_key.clone(),
+            valid_until: now.after(overlap),
+        };
+        let mut next = current.clone();
+        next.options.previous_key = (!overlap.is_zero()).then_some(previous);
+        self.give_key_pair(&mut next);
+        match current.update(next, now) {
+            Ok(change) => Ok(work.apply(change).await?),
+            Err(unchanged) => Ok(*unchanged),
+        }
+    }
+}
+
+/// For how long the old secret or key pair signs beside the new one.
+pub(super) fn overlap(hours: Option<u32>, errors: &mut Vec<FieldError>) -> Duration {
+    if hours.is_some_and(|hours| hours > OVERLAP_HOURS_MAX) {
+        let message = format!("0 to {OVERLAP_HOURS_MAX} hours");
+        errors.push(FieldError::new("/overlap_hours", "out_of_range", message));
+    }
+    hours.map_or(OVERLAP, |hours| Duration::from_hours(u64::from(hours)))
 }

@@ -14,7 +14,7 @@ use crate::replay::{Outcomes, Replay, ReplayStatus};
 use crate::service::Webhooks;
 use crate::service::select_events::{look, selection};
 use crate::store::settle::DeliveryRow;
-use crate::store::{replayed, replays, subscriptions};
+use crate::store::{replayed, replays, retention, subscriptions};
 use crate::subscription::{DeliveryOrder, Subscription};
 
 /// The job that looks at a replay: each look has the next one done, so that there is always one
@@ -73,6 +73,25 @@ impl Webhooks {
     }
 }
 
+impl Webhooks {
+    /// Ends a replay whose look failed too often. Says whether there was one to end.
+    pub(crate) async fn give_up_replay(
+        &self,
+        work: &mut UnitOfWork,
+        job: Look,
+    ) -> Result<bool, WebhookError> {
+        let (tenant_id, now) = (work.ctx().tenant_id, work.now());
+        let found = replays::find(work.reader(), tenant_id, job.replay_id).await?;
+        let Some(replay) = found.filter(|replay| replay.status == ReplayStatus::Running) else {
+            // It has ended otherwise, and needs no look any more.
+            return Ok(true);
+        };
+        let outcomes = replays::outcomes(work.reader(), &replay).await?;
+        work.apply(replay.give_up(outcomes, now)).await?;
+        Ok(true)
+    }
+}
+
 /// The end of a replay's part of the log, as far as it is known.
 #[derive(Debug, Clone, Copy)]
 struct End {
@@ -116,7 +135,9 @@ async fn plan(
     if instants.is_empty() {
         return Ok(Wait::Time);
     }
-    let selection = selection(work.reader(), subscription, &replay.scope).await?;
+    let days = retention::days(&mut work.reader(), replay.tenant_id).await?;
+    let kept_from = days.deliveries_before(now);
+    let selection = selection(work.reader(), subscription, &replay.scope, kept_from).await?;
     let stretch = (replay.position, end.position);
     let looked = look(&mut work.reader(), subscription, &selection, stretch).await?;
     let taken = looked.take(instants.len());

@@ -1,6 +1,7 @@
 //! Custom events: checked outside of the unit of work, published inside.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use serde_json::value::RawValue;
@@ -49,7 +50,7 @@ impl Webhooks {
         tenant_id: TenantId,
         events: Vec<(String, PublishEvent)>,
     ) -> Result<Vec<Checked>, WebhookError> {
-        let mut types: HashMap<String, CustomType> = HashMap::new();
+        let mut types: HashMap<String, Arc<CustomType>> = HashMap::new();
         let mut checked = Vec::with_capacity(events.len());
         let mut errors = Vec::new();
         for (pointer, event) in events {
@@ -130,12 +131,19 @@ impl Webhooks {
         tenant_id: TenantId,
         pointer: &str,
         name: &str,
-    ) -> Result<CustomType, WebhookError> {
-        let mut session = self.db.read(tenant_id).await?;
+    ) -> Result<Arc<CustomType>, WebhookError> {
         let parsed: Option<CustomName> = name.parse().ok();
-        let found = match &parsed {
-            Some(parsed) => event_types::find(session.reader(), tenant_id, parsed).await?,
-            None => None,
+        let known = parsed.as_ref().zip(self.types.as_ref());
+        if let Some(known) = known.and_then(|(parsed, types)| types.get(tenant_id, parsed)) {
+            return Ok(known);
+        }
+        let mut session = self.db.read(tenant_id).await?;
+        let found = match (&parsed, &self.types) {
+            (Some(parsed), Some(types)) => types.read(session.reader(), tenant_id, parsed).await?,
+            (Some(parsed), None) => {
+                event_types::find(session.reader(), tenant_id, parsed).await?.map(Arc::new)
+            }
+            (None, _) => None,
         };
         if let Some(found) = found {
             return Ok(found);

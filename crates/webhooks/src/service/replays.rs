@@ -16,7 +16,7 @@ use crate::replay::{Outcomes, Replay, ReplayStatus, Scope};
 use crate::service::Webhooks;
 use crate::service::plan_replay::{Look, end_deliveries};
 use crate::service::select_events::{bounded, look, selection};
-use crate::store::{event_types, replayed, replays, subscriptions};
+use crate::store::{event_types, replayed, replays, retention, subscriptions};
 use crate::subscription::Subscription;
 
 /// Bytes of bodies that a dry run reads, about; only a payload filter has it read any.
@@ -35,6 +35,8 @@ pub(crate) struct Estimate {
     pub(crate) positions: Option<(i64, i64)>,
     /// Events that it could not send, because their payload is kept no longer.
     pub(crate) skipped: i64,
+    /// Those of them of which it is not known any more whether they arrived.
+    pub(crate) forgotten: i64,
     /// Events of the log that were looked at.
     pub(crate) considered: i64,
     /// Events of the log in its bounds.
@@ -47,6 +49,7 @@ impl Estimate {
     /// Counts what would be sent of a part of the log.
     fn add(&mut self, taken: Taken) {
         self.skipped += taken.skipped;
+        self.forgotten += taken.forgotten;
         for sent in taken.sent {
             self.count += 1;
             let name = sent.name.map_or_else(String::new, |name| name.as_str().to_owned());
@@ -92,7 +95,9 @@ impl Webhooks {
             let registered = event_types::names(session.reader(), tenant_id).await?;
             let (scope, rate_per_second) = checked(input, &registered)?;
             let scope = bounded(&mut session.reader(), tenant_id, scope).await?;
-            let selection = selection(session.reader(), &subscription, &scope).await?;
+            let days = retention::days(&mut session.reader(), tenant_id).await?;
+            let kept_from = days.deliveries_before(self.db.now());
+            let selection = selection(session.reader(), &subscription, &scope, kept_from).await?;
             let estimate = Estimate { rate_per_second, ..Estimate::default() };
             (subscription, selection, scope, estimate)
         };
@@ -140,13 +145,7 @@ impl Webhooks {
         if !subscription.sends() {
             return Err(WebhookError::NotSending);
         }
-        let running = replays::running(work.reader(), tenant_id).await?;
-        if let Some((other, _)) = running.iter().find(|(_, of)| *of == subscription_id) {
-            return Err(WebhookError::ReplayRunning(*other));
-        }
-        if running.len() >= usize::try_from(limits::REPLAYS_RUNNING_MAX).unwrap_or(0) {
-            return Err(WebhookError::TooManyReplays);
-        }
+        room_for_one_more(work, subscription_id).await?;
         let scope = bounded(&mut work.reader(), tenant_id, scope).await?;
         let id: ReplayId = work.mint();
         let replay = Replay::new((tenant_id, id), subscription_id, (scope, rate), now);
@@ -190,17 +189,42 @@ impl Webhooks {
     /// What is shown of a replay. What came of one that has ended stands in its row; few others
     /// run at a time.
     async fn shown(&self, replay: Replay) -> Result<ReplayState, WebhookError> {
-        if replay.status != ReplayStatus::Running {
+        if replay.status != ReplayStatus::Running && !replay.is_stuck() {
             let outcomes = replay.outcomes;
             return Ok(ReplayState { replay, outcomes, is_paused: false });
         }
         let tenant_id = replay.tenant_id;
         let mut session = self.db.read(tenant_id).await?;
         let outcomes = replays::outcomes(session.reader(), &replay).await?;
+        if replay.is_stuck() {
+            return Ok(ReplayState { replay, outcomes, is_paused: false });
+        }
         let id = replay.subscription_id;
         let found = subscriptions::find(session.reader(), tenant_id, id).await?;
         let is_paused = !found.as_ref().is_some_and(Subscription::sends);
         Ok(ReplayState { replay, outcomes, is_paused })
+    }
+
+    /// Goes on with a replay that got stuck.
+    pub(crate) async fn resume_replay(
+        &self,
+        work: &mut UnitOfWork,
+        id: ReplayId,
+    ) -> Result<ReplayState, WebhookError> {
+        let (tenant_id, now) = (work.ctx().tenant_id, work.now());
+        let found = replays::find(work.reader(), tenant_id, id).await?;
+        let replay = found.ok_or(WebhookError::NotFound)?;
+        let subscription_id = replay.subscription_id;
+        let change = replay.resume(now)?;
+        let found = subscriptions::find(work.reader(), tenant_id, subscription_id).await?;
+        if !found.is_some_and(|subscription| subscription.sends()) {
+            return Err(WebhookError::NotSending);
+        }
+        room_for_one_more(work, subscription_id).await?;
+        let replay = work.apply(change).await?;
+        Look { replay_id: id }.at(work, now).await?;
+        let outcomes = replays::outcomes(work.reader(), &replay).await?;
+        Ok(ReplayState { replay, outcomes, is_paused: false })
     }
 
     /// Ends a replay. What is being sent at this moment arrives; nothing else does.
@@ -218,6 +242,22 @@ impl Webhooks {
         let outcomes = replay.outcomes;
         Ok(ReplayState { replay, outcomes, is_paused: false })
     }
+}
+
+/// One replay of a subscription runs at a time, and so many of a tenant.
+async fn room_for_one_more(
+    work: &mut UnitOfWork,
+    subscription_id: WebhookSubscriptionId,
+) -> Result<(), WebhookError> {
+    let tenant_id = work.ctx().tenant_id;
+    let running = replays::running(work.reader(), tenant_id).await?;
+    if let Some((other, _)) = running.iter().find(|(_, of)| *of == subscription_id) {
+        return Err(WebhookError::ReplayRunning(*other));
+    }
+    if running.len() >= usize::try_from(limits::REPLAYS_RUNNING_MAX).unwrap_or(0) {
+        return Err(WebhookError::TooManyReplays);
+    }
+    Ok(())
 }
 
 /// What a caller's fields mean, or all that is wrong with them.

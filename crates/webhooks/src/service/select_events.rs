@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use tidings_db::{DbError, Reader};
-use tidings_kernel::{EventId, TenantId, limits};
+use tidings_kernel::{EventId, TenantId, Timestamp, limits};
 
 use crate::log_filter::Span;
 use crate::payload_filter::{PayloadFilter, ReadBody};
@@ -21,10 +21,12 @@ pub(super) async fn selection(
     reader: Reader<'_>,
     subscription: &Subscription,
     scope: &Scope,
+    deliveries_kept_from: Timestamp,
 ) -> Result<Selection, DbError> {
     let id = subscription.id;
     let made = subscriptions::made_at_seq(reader, subscription.tenant_id, &[id]).await?;
-    Ok(Selection::new(subscription, scope, made.get(&id).copied().unwrap_or(0)))
+    let made = made.get(&id).copied().unwrap_or(0);
+    Ok(Selection::new(subscription, scope, made, deliveries_kept_from))
 }
 
 /// The part of the log that a replay looks at, as positions: what lies before its first instant or
@@ -52,22 +54,21 @@ pub(super) async fn look(
     (after, end): (i64, i64),
 ) -> Result<Looked, DbError> {
     let tenant_id = subscription.tenant_id;
-    let (mut fitting, through) = match selection.subject_id {
-        Some(subject_id) => {
-            let of = (tenant_id, subject_id);
-            let limit = limits::REPLAY_WINDOW;
-            replayed::window_of_subject(reader, of, (after, end), limit).await?
-        }
-        None => {
-            let through = end.min(after.saturating_add(limits::REPLAY_WINDOW));
-            (replayed::window(reader, tenant_id, (after, through)).await?, through)
-        }
+    let (mut fitting, through) = if let Some(subject_id) = selection.subject_id {
+        let of = (tenant_id, subject_id);
+        replayed::window_of_subject(reader, of, (after, end), limits::REPLAY_WINDOW).await?
+    } else {
+        let through = end.min(after.saturating_add(limits::REPLAY_WINDOW));
+        (replayed::window(reader, tenant_id, (after, through)).await?, through)
     };
     fitting.retain(|candidate| selection.fits(candidate));
     if selection.wanted != Wanted::All && !fitting.is_empty() {
         let events: Vec<EventId> = fitting.iter().map(|candidate| candidate.event_id).collect();
         let before = replayed::before(reader, (tenant_id, subscription.id), &events).await?;
         fitting.retain(|candidate| before.fits(selection, candidate));
+        for candidate in &mut fitting {
+            candidate.is_forgotten = before.has_forgotten(selection, candidate);
+        }
     }
     if let Some(filter) = &selection.payload_filter {
         let (filtered, bytes_read) = filtered(reader, subscription, filter, fitting).await?;

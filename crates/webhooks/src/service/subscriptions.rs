@@ -1,26 +1,22 @@
 //! Subscriptions: create, change, rotate, delete, read.
 
-use std::time::Duration;
-
 use tidings_db::{Reader, UnitOfWork};
 use tidings_kernel::{
     FieldError, Page, PageParams, Problem, ProblemKind, TenantId, Timestamp, Version,
     WebhookSubscriptionId, limits,
 };
 
-use crate::commands::{
-    CreateSubscription, OVERLAP_HOURS_MAX, RotateSecret, UpdateSubscription, all,
-};
+use crate::commands::{CreateSubscription, RotateSecret, UpdateSubscription, all};
 use crate::error::WebhookError;
 use crate::matching::Filters;
 use crate::plan::RetryPolicy;
 use crate::sealing::{seal_headers, seal_secret};
 use crate::service::Webhooks;
 use crate::service::handshake::{Asked, heed};
-use crate::service::options::{change_options, first_options};
+use crate::service::options::{change_options, first_options, overlap};
 use crate::signing::SigningSecret;
 use crate::store::{event_types, subscriptions};
-use crate::subscription::{DeliveryOrder, OVERLAP, Subscription};
+use crate::subscription::{DeliveryOrder, Subscription};
 
 /// Seconds of an attempt where the owner does not say.
 const TIMEOUT_SECONDS: u32 = 15;
@@ -148,10 +144,7 @@ impl Webhooks {
     ) -> Result<(Subscription, SigningSecret), WebhookError> {
         let subscription = get(work, id).await?;
         let mut errors = Vec::new();
-        if input.overlap_hours.is_some_and(|hours| hours > OVERLAP_HOURS_MAX) {
-            let message = format!("0 to {OVERLAP_HOURS_MAX} hours");
-            errors.push(FieldError::new("/overlap_hours", "out_of_range", message));
-        }
+        let overlap = overlap(input.overlap_hours, &mut errors);
         let brought = input.secret.map(|text| SigningSecret::parse(text.expose())).transpose();
         let brought = brought.unwrap_or_else(|error| {
             errors.push(FieldError::new("/secret", "invalid", error.to_string()));
@@ -160,7 +153,6 @@ impl Webhooks {
         all(errors)?;
         let secret = brought.unwrap_or_else(|| SigningSecret::generate(&self.vault));
         let sealed = seal_secret(&self.vault, subscription.tenant_id, id, &secret);
-        let overlap = input.overlap_hours.map_or(OVERLAP, |h| Duration::from_hours(u64::from(h)));
         let now = work.now();
         Ok((work.apply(subscription.rotate(sealed, overlap, now)).await?, secret))
     }

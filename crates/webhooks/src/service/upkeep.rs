@@ -1,22 +1,29 @@
 //! What the domain's sweeps and reactions do.
 
+use std::collections::BTreeMap;
+
 use tidings_db::{Db, DbError, Silent, UnitOfWork, Writer};
+use tidings_jobs::LoggedEvent;
 use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::error::WebhookError;
 use crate::health::{Told, Turn};
-use crate::store::{activity, event_types, health, subscriptions};
+use crate::store::{activity, event_types, health, settlements, subscriptions};
 use crate::subscription::Subscription;
 
-/// Counts one event of a type, in the unit of the reaction that takes it.
-pub(crate) async fn count_event(
+/// Counts events by their type, in the unit of the reaction that takes them.
+pub(crate) async fn count_events(
     work: &mut UnitOfWork,
-    name: &str,
-    at: Timestamp,
+    events: &[LoggedEvent],
 ) -> Result<(), DbError> {
+    let mut fired: BTreeMap<&str, (i64, Timestamp)> = BTreeMap::new();
+    for event in events {
+        let (count, last_at) = fired.entry(&event.name).or_insert((0, event.occurred_at));
+        *count += 1;
+        *last_at = event.occurred_at;
+    }
     let tenant_id = work.ctx().tenant_id;
-    let mut writer = work.silent(Silent::JobBookkeeping);
-    activity::count_one(&mut writer, tenant_id, name, at).await
+    activity::count(&mut work.silent(Silent::JobBookkeeping), tenant_id, &fired).await
 }
 
 /// The tenants with publications that are remembered no longer, and the oldest of each.
@@ -31,6 +38,23 @@ pub(crate) async fn expired_publications(
 /// Forgets a few publications of one tenant.
 pub(crate) async fn forget_publications(work: &mut UnitOfWork) -> Result<(), DbError> {
     event_types::purge(work).await
+}
+
+/// The tenants with settlements that are known no longer, and the oldest of each.
+pub(crate) async fn expired_settlements(
+    db: &Db,
+    now: Timestamp,
+) -> Result<Vec<(TenantId, Timestamp)>, DbError> {
+    let mut session = db.read_across_tenants().await?;
+    settlements::expired(session.reader(), now).await
+}
+
+/// Forgets some settlements of one tenant, from its oldest on.
+pub(crate) async fn forget_settlements(
+    work: &mut UnitOfWork,
+    oldest: Timestamp,
+) -> Result<(), DbError> {
+    settlements::forget(work, oldest).await
 }
 
 /// Does what is to be done about an endpoint: tells its owner, or disables it.

@@ -91,6 +91,8 @@ pub struct Keys<'a> {
     pub previous: Option<(&'a SigningSecret, Timestamp)>,
     /// The key pair, where the endpoint has one.
     pub ed25519: Option<Ed25519Key>,
+    /// The one before it, and until when it signs too.
+    pub ed25519_before: Option<(Ed25519Key, Timestamp)>,
 }
 
 /// What is signed, with what some profiles say beside it.
@@ -113,13 +115,14 @@ pub struct Signatures {
     text: MacKey,
     text_before: Option<MacKey>,
     ed25519: Option<Ed25519Key>,
+    ed25519_before: Option<(Ed25519Key, Timestamp)>,
     profiles: Vec<ProfileUse>,
 }
 
 impl Signatures {
     /// Prepares the keys of an endpoint for its profiles.
     pub fn new(keys: Keys<'_>, profiles: Vec<ProfileUse>) -> Self {
-        let Keys { current, previous, ed25519 } = keys;
+        let Keys { current, previous, ed25519, ed25519_before } = keys;
         let text = |secret: &SigningSecret| MacKey::new(secret.to_text().as_bytes());
         Self {
             during: Signer::new(current, previous.map(|(secret, _)| secret)),
@@ -128,6 +131,7 @@ impl Signatures {
             text: text(current),
             text_before: previous.map(|(secret, _)| text(secret)),
             ed25519,
+            ed25519_before,
             profiles,
         }
     }
@@ -142,7 +146,7 @@ impl Signatures {
         for used in self.profiles.iter().filter(|used| used.ends_at.is_none_or(|end| now < end)) {
             match used.name {
                 Profile::Ed25519 => {
-                    if let Some(key) = &self.ed25519 {
+                    for key in self.ed25519_keys(now) {
                         signature.push(' ');
                         signature.push_str(&ed25519_entry(key, id, seconds, body));
                     }
@@ -165,6 +169,14 @@ impl Signatures {
         put(headers, ID_HEADER, id);
         put(headers, TIMESTAMP_HEADER, &seconds.to_string());
         put(headers, SIGNATURE_HEADER, &signature);
+    }
+}
+
+impl Signatures {
+    /// The key pairs that sign at an instant, the newest first.
+    fn ed25519_keys(&self, now: Timestamp) -> impl Iterator<Item = &Ed25519Key> {
+        let before = self.ed25519_before.as_ref().filter(|(_, until)| now < *until);
+        self.ed25519.iter().chain(before.map(|(key, _)| key))
     }
 }
 

@@ -1,23 +1,30 @@
 //! What fired when, by type.
 
-use tidings_db::{DbError, Reader, Writer, args};
+use std::collections::BTreeMap;
+
+use tidings_db::{DbError, Reader, ToValue, Value, Writer, args};
 use tidings_kernel::{TenantId, Timestamp};
 
 tidings_db::statements! {
-    command COUNT_ONE = "INSERT INTO event_activity (tenant_id, name, fired, last_at) \
-        VALUES ($1, $2, 1, $3) ON CONFLICT (tenant_id, name) DO UPDATE \
-        SET fired = event_activity.fired + 1, last_at = excluded.last_at";
+    insert COUNT = "event_activity" (tenant_id uuid, name text, fired int, last_at int),
+        "ON CONFLICT (tenant_id, name) DO UPDATE \
+        SET fired = event_activity.fired + excluded.fired, last_at = excluded.last_at";
     query LIST = "SELECT name, fired, last_at FROM event_activity WHERE tenant_id = $1";
 }
 
-/// Counts one event.
-pub(crate) async fn count_one(
+/// Counts events by their type: how many more fired, and when the last did.
+pub(crate) async fn count(
     writer: &mut Writer<'_>,
     tenant_id: TenantId,
-    name: &str,
-    at: Timestamp,
+    fired: &BTreeMap<&str, (i64, Timestamp)>,
 ) -> Result<(), DbError> {
-    writer.execute(&COUNT_ONE, args![tenant_id, name, at]).await.map(|_| ())
+    let rows: Vec<Vec<Value>> = fired
+        .iter()
+        .map(|(name, (count, last_at))| {
+            vec![tenant_id.to_value(), name.to_value(), count.to_value(), last_at.to_value()]
+        })
+        .collect();
+    writer.execute_many(&COUNT, &rows).await.map(|_| ())
 }
 
 /// How often each type fired, and when last.

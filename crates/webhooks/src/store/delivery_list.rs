@@ -91,12 +91,22 @@ impl DeliveryFilter {
     pub(crate) fn fits_pending(&self, delivery: &Delivery, subject_id: Uuid) -> bool {
         self.subscription_id.is_none_or(|id| id == delivery.subscription_id)
             && self.event_id.is_none_or(|id| id == delivery.event_id)
-            && (self.statuses.is_empty() || self.statuses.contains(&delivery.status))
+            && self.fits_status(delivery.status)
             && self.types.contains(&delivery.event_name)
             && self.subject_id.is_none_or(|id| id.uuid == subject_id)
             && self.span.contains(delivery.created_at)
             && self.last_error.is_none()
             && self.last_status.is_none()
+    }
+
+    /// Whether a delivery in this state fits, apart from everything else.
+    pub(crate) fn fits_status(&self, status: DeliveryStatus) -> bool {
+        self.statuses.is_empty() || self.statuses.contains(&status)
+    }
+
+    /// Whether nothing but deliveries in this state fits.
+    pub(crate) fn fits_only(&self, status: DeliveryStatus) -> bool {
+        !self.statuses.is_empty() && self.statuses.iter().all(|wanted| *wanted == status)
     }
 
     /// Whether every delivery that fits is one that has not arrived.

@@ -15,6 +15,7 @@ pub(crate) mod replayed;
 pub(crate) mod replays;
 pub(crate) mod retention;
 pub(crate) mod settle;
+pub(crate) mod settlements;
 pub(crate) mod statistics;
 pub(crate) mod stuck;
 pub(crate) mod subscriptions;

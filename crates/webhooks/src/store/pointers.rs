@@ -5,6 +5,8 @@ use tidings_db::{DbError, FromRow, Reader, Row, args};
 use tidings_events::{CustomName, EventName, EventType, Priority};
 use tidings_kernel::{EventId, NodeId, TenantId, Timestamp, Uuid, Version, WebhookSubscriptionId};
 
+use crate::log_filter::IdRange;
+
 tidings_db::statements! {
     across query NEXT = "SELECT d.tenant_id, d.event_id, d.target_id, d.node_id, d.created_at, \
         e.name, e.priority, e.occurred_at, e.seq, p.body, \
@@ -18,7 +20,8 @@ tidings_db::statements! {
         e.subject_id, e.subject_version FROM dispatch d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
-        WHERE d.tenant_id = $1 ORDER BY d.event_id DESC LIMIT $2";
+        WHERE d.tenant_id = $1 AND d.event_id >= $2 AND d.event_id <= $3 \
+        ORDER BY d.event_id DESC LIMIT $4";
     across query COUNT = "SELECT COUNT(*), MIN(created_at) FROM dispatch";
 }
 
@@ -76,13 +79,14 @@ pub(crate) async fn next(
     reader.rows(&NEXT, args![tenant_id, event_id, limit, node_id, everybody]).await
 }
 
-/// A tenant's pointers, the newest first.
+/// A tenant's pointers to events in a range of ids, the newest first.
 pub(crate) async fn of_tenant(
     mut reader: Reader<'_>,
     tenant_id: TenantId,
+    range: IdRange,
     limit: i64,
 ) -> Result<Vec<Pointer>, DbError> {
-    reader.rows(&OF_TENANT, args![tenant_id, limit]).await
+    reader.rows(&OF_TENANT, args![tenant_id, range.low, range.high, limit]).await
 }
 
 /// How many pointers there are, and since when the oldest waits.

@@ -54,6 +54,7 @@ impl FromRow for Candidate {
             subject_id: row.take()?,
             subject_version: row.take()?,
             has_payload: row.take::<Option<EventId>>()?.is_some(),
+            is_forgotten: false,
         })
     }
 }

@@ -19,6 +19,9 @@ tidings_db::statements! {
     command END = "UPDATE webhook_replays SET status = $3, reason = $4, delivered = $5, \
         failed = $6, cancelled = $7, finished_at = $8, version = $9, until_position = $10 \
         WHERE tenant_id = $1 AND id = $2 AND version = $11 AND status = 'running'";
+    command RESUME = "UPDATE webhook_replays SET status = $3, reason = NULL, finished_at = NULL, \
+        free_at = $4, version = $5 \
+        WHERE tenant_id = $1 AND id = $2 AND version = $6 AND status = 'failed'";
     command ADVANCE = "UPDATE webhook_replays SET until_position = $3, position = $4, \
         planned = $5, skipped = $6, free_at = $7 \
         WHERE tenant_id = $1 AND id = $2 AND status = 'running' AND position = $8";
@@ -121,6 +124,11 @@ impl Stored for Replay {
                 version
             ];
             return writer.execute(&INSERT, args).await;
+        }
+        if self.status == ReplayStatus::Running {
+            let status = self.status.as_str();
+            let args = args![tenant_id, id, status, self.free_at, version, expected];
+            return writer.execute(&RESUME, args).await;
         }
         let args = args![
             tenant_id,

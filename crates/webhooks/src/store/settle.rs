@@ -10,6 +10,8 @@ use tidings_kernel::{DeliveryId, EventId, NodeId, TenantId, Timestamp, WebhookSu
 use crate::delivery::DeliveryStatus;
 use crate::engine::Order;
 use crate::kept::Kept;
+use crate::settlement::Settled;
+use crate::store::settlements;
 
 tidings_db::statements! {
     insert DELIVERIES = "deliveries" (
@@ -99,6 +101,8 @@ pub(crate) struct AttemptRow {
     pub(crate) error: Option<&'static str>,
     pub(crate) kept: Kept,
     pub(crate) node_id: NodeId,
+    /// What the delivery was after it.
+    pub(crate) outcome: DeliveryStatus,
 }
 
 fn micros(took: Duration) -> i64 {
@@ -161,8 +165,17 @@ pub(crate) async fn postpone(writer: &mut Writer<'_>, rows: &[Postponed]) -> Res
     writer.execute_many(&POSTPONE, &rows).await.map(|_| ())
 }
 
-/// Writes attempts; one that is there already stays as it is.
-pub(crate) async fn attempts(writer: &mut Writer<'_>, rows: &[AttemptRow]) -> Result<(), DbError> {
+/// Writes attempts, and tells those who follow them; one that is there already stays as it is.
+pub(crate) async fn attempts(
+    writer: &mut Writer<'_>,
+    rows: &[AttemptRow],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let settled = rows.iter().map(|row| {
+        let AttemptRow { tenant_id, delivery_id, attempt, outcome, .. } = *row;
+        (tenant_id, Settled { delivery_id, attempt, outcome })
+    });
+    settlements::add(writer, settled, now).await?;
     let rows: Vec<Vec<Value>> = rows.iter().map(AttemptRow::values).collect();
     writer.execute_many(&ATTEMPTS, &rows).await.map(|_| ())
 }

@@ -32,7 +32,7 @@ fn all(ends_at: Option<Timestamp>) -> Vec<ProfileUse> {
 
 fn signed(previous: Option<(&SigningSecret, Timestamp)>, profiles: Vec<ProfileUse>) -> HeaderMap {
     let secret = SigningSecret::parse(SECRET).unwrap();
-    let keys = Keys { current: &secret, previous, ed25519: Some(key()) };
+    let keys = Keys { current: &secret, previous, ed25519: Some(key()), ed25519_before: None };
     let mut headers = HeaderMap::new();
     let message = Signed { id: ID, event_type: "customer.created", body: BODY };
     Signatures::new(keys, profiles).sign(&message, at(SECONDS), &mut headers);
@@ -168,7 +168,7 @@ fn during_a_rotation_lists_hold_both_and_single_values_the_new_one() {
 #[test]
 fn an_endpoint_without_a_key_pair_gets_no_v1a() {
     let secret = SigningSecret::parse(SECRET).unwrap();
-    let keys = Keys { current: &secret, previous: None, ed25519: None };
+    let keys = Keys { current: &secret, previous: None, ed25519: None, ed25519_before: None };
     let mut headers = HeaderMap::new();
     let message = Signed { id: ID, event_type: "customer.created", body: BODY };
     Signatures::new(keys, all(None)).sign(&message, at(SECONDS), &mut headers);
@@ -186,5 +186,29 @@ fn the_names_in_the_api_are_these() {
         assert_eq!(serde_json::to_value(profile).unwrap(), name);
         let read: ProfileUse = serde_json::from_value(serde_json::json!({"name": name})).unwrap();
         assert_eq!(read, ProfileUse { name: profile, ends_at: None });
+    }
+}
+
+#[test]
+fn of_two_key_pairs_both_sign_until_the_overlap_is_over() {
+    let new = Ed25519Key::from_seed(&[7; 32]).unwrap();
+    let new_key = public_key_text(&new);
+    let secret = SigningSecret::parse(SECRET).unwrap();
+    let keys = Keys {
+        current: &secret,
+        previous: None,
+        ed25519: Some(new),
+        ed25519_before: Some((key(), at(SECONDS + 10))),
+    };
+    let signatures = Signatures::new(keys, all(None));
+    let message = Signed { id: ID, event_type: "customer.created", body: BODY };
+    for (seconds, old_signs) in [(SECONDS, true), (SECONDS + 9, true), (SECONDS + 10, false)] {
+        let mut headers = HeaderMap::new();
+        signatures.sign(&message, at(seconds), &mut headers);
+        let header = text(&headers, "webhook-signature");
+        let stamp = seconds.to_string();
+        assert!(verify_ed25519(&new_key, (ID, &stamp), header, BODY), "{seconds}");
+        assert_eq!(verify_ed25519(WHPK, (ID, &stamp), header, BODY), old_signs, "{seconds}");
+        assert_eq!(header.split(' ').count(), 2 + usize::from(old_signs));
     }
 }

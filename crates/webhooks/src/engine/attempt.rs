@@ -137,7 +137,7 @@ impl Made {
 }
 
 fn is_erased(engine: &Engine, item: &Item) -> bool {
-    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.event.occurred_at)
 }
 
 /// What becomes of an item, as subscription and replay are now.

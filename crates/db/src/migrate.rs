@@ -32,7 +32,8 @@ migrations![
     "0011_log",
     "0012_retention",
     "0013_consents",
-    "0014_settlements"
+    "0014_settlements",
+    "0015_payload_rows"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

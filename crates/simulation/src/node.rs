@@ -213,7 +213,7 @@ impl Node {
     }
 }
 
-/// What happens without anyone asking for it, as in the server but for erasures: nobody asks for one.
+/// What happens without anyone asking for it. Nobody asks for erasures and segments here.
 fn runner(webhooks: &Webhooks, customers: &Customers) -> RunnerBuilder {
     let sweeps = jobs::retention().into_iter().chain(tidings_customers::jobs::sweeps(customers));
     let builder = RunnerBuilder::default()

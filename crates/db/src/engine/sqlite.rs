@@ -9,6 +9,7 @@ use tidings_kernel::limits;
 
 use crate::DbError;
 use crate::engine::connect::{assert_sound, open_onlooker, open_reader, pragmas, wal_of};
+use crate::engine::group::{Ended, Group, Guard, Job};
 use crate::engine::queue::{Lane, WriterQueue};
 use crate::engine::room::Room;
 use crate::metrics::{DbMetrics, PoolState};
@@ -16,9 +17,9 @@ use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
 /// Connections for reading.
 const READERS: usize = 4;
-/// A log of this size is copied back by the checkpointer, beside the writer. A page that changed often
-/// is copied once, so a longer log costs less; it is read at start, at some 500 MiB a second.
-const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// A log of this size is copied back by the checkpointer, beside the writer. A longer one would cost less
+/// (a page that changed often is copied once), and take more of a small disk than is kept free.
+const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// A log of this size makes the writer itself wait for a checkpoint.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -26,37 +27,6 @@ const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// leaves copies in its free space that no later deletion overwrites. It is rewritten in memory, and
 /// writers wait for a second or two.
 const REWRITE_BYTES_MAX: u64 = 128 * 1024 * 1024;
-
-/// A unit of work on its way through the writer. It may run again; what counts is how it ended last.
-pub(crate) trait Unit: Send {
-    /// Runs inside the open transaction and hands the connection back.
-    fn run(&mut self, conn: Box<Connection>, guard: Guard) -> (Box<Connection>, Ended);
-
-    /// Called after the flush that holds it, or after its failure.
-    fn reply(self: Box<Self>, flushed: Result<(), DbError>);
-}
-
-/// A unit, whatever it gives.
-pub(crate) type Job = Box<dyn Unit>;
-
-/// What stands between a unit and those that share its transaction. A savepoint copies every page
-/// that the unit changes, so there is none until one is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// Nothing: a unit that fails after it wrote spoils the transaction.
-    Nothing,
-    /// A savepoint: a unit that fails is undone alone.
-    Savepoint,
-}
-
-/// How a unit left the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It can be committed.
-    Whole,
-    /// It holds a part of a unit that failed.
-    Spoilt,
-}
 
 /// Whether units run on a thread of their own or where they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -203,19 +173,6 @@ fn truncate(path: &Path) -> Result<bool, DbError> {
 
 /// Called once when a flush has failed: the process must end without acknowledging anything.
 pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// Units that share a flush, in the order in which they ran.
-struct Group {
-    jobs: Vec<Job>,
-    /// Nothing, until one of them has spoilt the transaction.
-    guard: Guard,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { jobs: Vec::new(), guard: Guard::Nothing }
-    }
-}
 
 struct Writer {
     /// Absent while a job has it, and for good if a job did not give it back.

@@ -1,6 +1,7 @@
 //! A group in which one unit finds no room: SQLite may undo the neighbours' part with it.
 
 use super::*;
+use crate::engine::group::Unit;
 
 type Outcome = Result<(), DbError>;
 

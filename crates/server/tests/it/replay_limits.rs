@@ -13,6 +13,9 @@ use crate::replays::{REPLAYS, SECOND, customers, ended, patch, replay};
 tidings_db::statements! {
     /// A word that is none: whoever reads the row fails.
     command SET_STATUS = "UPDATE deliveries SET status = $3 WHERE tenant_id = $1 AND id = $2";
+    /// As settings were that were made before payloads had to go with the deliveries.
+    command SET_PAYLOAD_DAYS = "UPDATE retention_settings SET payload_days = $2 \
+        WHERE tenant_id = $1";
 }
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -23,6 +26,16 @@ async fn set_status(app: &TestApp, acme: &Tenant, id: &str, status: &'static str
     let unit = work!([], |work| async move {
         let mut writer = work.silent(Silent::DeliveryBookkeeping);
         writer.execute(&SET_STATUS, args![tenant_id, id, status]).await
+    });
+    assert_eq!(app.app.db.write::<u64, DbError, _>(&ctx, unit).await.unwrap().into_inner(), 1);
+}
+
+async fn set_payload_days(app: &TestApp, acme: &Tenant, days: i64) {
+    let tenant_id: TenantId = acme.id.parse().unwrap();
+    let ctx = app.app.db.tenant_ctx("test", tenant_id).await.unwrap();
+    let unit = work!([], |work| async move {
+        let mut writer = work.silent(Silent::DeliveryBookkeeping);
+        writer.execute(&SET_PAYLOAD_DAYS, args![tenant_id, days]).await
     });
     assert_eq!(app.app.db.write::<u64, DbError, _>(&ctx, unit).await.unwrap().into_inner(), 1);
 }
@@ -98,9 +111,10 @@ stories! {
 
     async fn what_retention_has_taken_is_not_missing(app: &TestApp) {
         let acme = app.tenant("acme").await;
-        let days = json!({"attempt_days": 7, "reply_days": 7, "payload_days": 30});
+        let days = json!({"attempt_days": 7, "reply_days": 7, "payload_days": 7});
         let set = acme.patch("/api/v1/privacy/retention", days).await;
         assert_eq!(set.status, StatusCode::OK, "{}", set.json());
+        set_payload_days(app, &acme, 30).await;
         let hook = acme.receiver(&["customer.created"]).await;
         customers(&acme, 0, 2).await;
         app.settle().await;

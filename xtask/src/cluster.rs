@@ -38,9 +38,18 @@ pub(crate) struct Cluster {
 
 impl Cluster {
     pub(crate) fn start(server: &Server) -> Result<Self, Failure> {
+        Self::start_with(server, FLEETING)
+    }
+
+    /// One that flushes what it says is durable, with the memory of a server: for measurements.
+    pub(crate) fn start_durable(server: &Server) -> Result<Self, Failure> {
+        Self::start_with(server, DURABLE)
+    }
+
+    fn start_with(server: &Server, manner: &str) -> Result<Self, Failure> {
         let user = ServerUser::choose()?;
         for attempt in 1..=ATTEMPTS_MAX {
-            if let Some(cluster) = Self::attempt(server, user.as_ref(), attempt)? {
+            if let Some(cluster) = Self::attempt(server, (user.as_ref(), manner), attempt)? {
                 return Ok(cluster);
             }
         }
@@ -55,12 +64,12 @@ impl Cluster {
     /// `None` when the port was taken after all.
     fn attempt(
         server: &Server,
-        user: Option<&ServerUser>,
+        (user, manner): (Option<&ServerUser>, &str),
         attempt: u32,
     ) -> Result<Option<Self>, Failure> {
         let port = free_port()?;
         let folder = make_folder(user, attempt)?;
-        std::fs::write(folder.join("settings"), settings(port, &folder))
+        std::fs::write(folder.join("settings"), settings(port, &folder, manner))
             .doing("write the cluster's settings")?;
         let script = |action: &str| {
             let mut command = Command::new("/bin/sh");
@@ -185,17 +194,28 @@ fn is_reachable(folder: &Path) -> bool {
 
 /// Durability is off because the data dies with the run; what tests can observe is as in
 /// production, `synchronous_commit` included, which the program insists on.
-fn settings(port: u16, folder: &Path) -> String {
+const FLEETING: &str = "\
+shared_buffers = 128MB
+fsync = off
+full_page_writes = off
+";
+
+/// As a server of this size would be set up.
+const DURABLE: &str = "\
+shared_buffers = 2GB
+max_wal_size = 8GB
+fsync = on
+full_page_writes = on
+";
+
+fn settings(port: u16, folder: &Path, manner: &str) -> String {
     format!(
         "\
 listen_addresses = '127.0.0.1'
 port = {port}
 unix_socket_directories = '{}'
 max_connections = 300
-shared_buffers = 128MB
-fsync = off
-full_page_writes = off
-synchronous_commit = on
+{manner}synchronous_commit = on
 autovacuum = on
 max_locks_per_transaction = 256
 max_pred_locks_per_transaction = 256

@@ -4,6 +4,7 @@
 //! own from [`cluster`], which disappears with it, however it ends.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command line tool prints")]
 
+mod bench;
 mod ci;
 mod cluster;
 mod crash;
@@ -35,6 +36,8 @@ usage: cargo xtask <command>
   fuzz [TARGET] [--seconds N]      the parsers under libFuzzer; each for a minute
   schemathesis [--seconds N] [--seed N]
                                    the API against its own document; for a quarter of an hour
+  bench [--postgres] [arguments of tidings-bench]
+                                   the released binary, measured; `bench --list` names the scenarios
   postgres                         keep a throw-away PostgreSQL running until Ctrl-C
   gen [--check]                    write, or compare, the files derived from the program
   tidy                             check what the compiler and clippy cannot
@@ -61,6 +64,7 @@ fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
         "simulate" => simulate::run(rest),
         "fuzz" => fuzz::run(rest),
         "schemathesis" => schemathesis::run(rest),
+        "bench" => bench::run(rest),
         "postgres" => postgres::run(),
         "gen" => generate::run(rest),
         "tidy" => Ok(tidy::run()),

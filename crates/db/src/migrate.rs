@@ -33,6 +33,7 @@ migrations![
     "0012_retention",
     "0013_consents",
     "0014_settlements",
+    "0015_payload_rows",
     "0016_settled"
 ];
 

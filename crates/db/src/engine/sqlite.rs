@@ -227,7 +227,7 @@ fn pragmas(conn: &Connection) -> Result<(), DbError> {
         ("foreign_keys", "ON"),
         ("mmap_size", "0"),
         ("trusted_schema", "OFF"),
-        ("cache_size", "-16384"),
+        ("cache_size", "-8192"),
         ("temp_store", "MEMORY"),
         // What is deleted is overwritten: erasure means the bytes of the file.
         ("secure_delete", "ON"),
@@ -279,7 +279,7 @@ impl Writer {
             return Err(DbError::Unavailable("SQLite did not accept a write-ahead log".to_owned()));
         }
         pragmas(&conn)?;
-        conn.pragma_update(None, "cache_size", "-65536").map_err(sqlite_error)?;
+        conn.pragma_update(None, "cache_size", "-32768").map_err(sqlite_error)?;
         conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite_error)?;
         crate::migrate::sqlite(&mut conn)?;
         let mut wal = path.as_os_str().to_owned();

@@ -14,7 +14,7 @@ use crate::{Failure, tls};
 
 const OPERATOR: &str = "operator-key-of-the-benchmark-0123456789";
 /// The same for all nodes; it opens nothing but what a run makes.
-const ROOT_KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=";
+const ROOT_KEY: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 /// Clock ticks a second in `/proc`, on every Linux that we know.
 const TICKS: f64 = 100.0;
 

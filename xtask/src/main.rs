@@ -32,7 +32,7 @@ usage: cargo xtask <command>
 
   test [arguments of cargo test]   run the tests, with everything they need
   crash [--rounds N]               kill the binary under load, on both engines; 200 times
-  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 300 seeds
+  simulate [--seeds N | --seed S]  the engine on several nodes in virtual time; 1,000 seeds
   fuzz [TARGET] [--seconds N]      the parsers under libFuzzer; each for a minute
   schemathesis [--seconds N] [--seed N]
                                    the API against its own document; for a quarter of an hour

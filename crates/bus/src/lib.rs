@@ -39,6 +39,10 @@ pub enum Topic {
 
 const TOPICS: usize = 4;
 
+/// The longest wait for a topic, by a clock that nobody sets. A wall clock that is set back by an
+/// hour would make a loop miss an hour of polls.
+pub const WAIT_MAX: Duration = Duration::from_secs(1);
+
 struct Inner {
     clock: Arc<dyn Clock>,
     topics: [Notify; TOPICS],
@@ -98,12 +102,14 @@ impl Bus {
         self.0.settled.notified()
     }
 
-    /// Waits until somebody says that there may be work of this kind, or until `due`.
+    /// Waits until somebody says that there may be work of this kind, or until `due`; where time
+    /// passes by itself no longer than [`WAIT_MAX`], whatever the clock shows.
     pub async fn wait(&self, topic: Topic, due: Timestamp) {
         tokio::select! {
             biased;
             () = self.0.topics[topic as usize].notified() => {}
             () = self.wait_until(due) => {}
+            () = tokio::time::sleep(WAIT_MAX), if self.0.clock.ticks() => {}
         }
     }
 
@@ -129,5 +135,32 @@ impl Bus {
     /// The instant `after` from now, for [`Bus::wait`].
     pub fn after(&self, after: Duration) -> Timestamp {
         self.0.clock.now().after(after)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use super::*;
+
+    /// A wall clock that ticks, and that somebody sets.
+    struct Wall(AtomicI64);
+
+    impl Clock for Wall {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_micros(self.0.load(Ordering::SeqCst))
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_clock_that_is_set_back_makes_nobody_wait_longer() {
+        let wall = Arc::new(Wall(AtomicI64::new(7_200_000_000)));
+        let bus = Bus::new(Arc::<Wall>::clone(&wall));
+        let due = bus.after(Duration::from_millis(500));
+        wall.0.fetch_sub(3_600_000_000, Ordering::SeqCst);
+        let began = tokio::time::Instant::now();
+        bus.wait(Topic::Dispatch, due).await;
+        assert_eq!(began.elapsed(), WAIT_MAX);
     }
 }

@@ -1,6 +1,6 @@
 //! The watchdog: what stands still is told of, then ends the process.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::tasks::{Beat, Tasks};
 
@@ -12,12 +12,39 @@ pub const LATE_AFTER: Duration = Duration::from_secs(30);
 pub const STUCK_AFTER: Duration = Duration::from_mins(1);
 /// How often the watchdog looks.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// A look that is late by less than this is late because the machine is busy.
+const OVERSLEPT_MIN: Duration = Duration::from_secs(1);
 
 /// What has not gone round for too long, the slowest first.
 pub fn late(beats: Vec<Beat>, after: Duration) -> Vec<Beat> {
     let mut late: Vec<Beat> = beats.into_iter().filter(|beat| beat.age > after).collect();
     late.sort_by_key(|beat| std::cmp::Reverse(beat.age));
     late
+}
+
+/// What the watchdog knows of itself: whether it has lately been able to look at all.
+///
+/// A process that is stopped (`docker pause`, a frozen cgroup, a debugger, a machine that is moved)
+/// stands still as a whole, watchdog included. Ages grow meanwhile and tell nothing of its loops, so
+/// they get as long again as they may take before they are judged.
+#[derive(Debug, Clone, Copy)]
+struct Watch {
+    every: Duration,
+    stuck: Duration,
+    /// How much longer nothing is judged.
+    rests: Duration,
+}
+
+impl Watch {
+    /// Whether ages may be judged now, where `slept` is how long it really was since the last look.
+    fn may_judge(&mut self, slept: Duration) -> bool {
+        if slept > self.every.saturating_mul(2).saturating_add(OVERSLEPT_MIN) {
+            self.rests = self.stuck;
+            return false;
+        }
+        self.rests = self.rests.saturating_sub(slept);
+        self.rests.is_zero()
+    }
 }
 
 impl Tasks {
@@ -35,9 +62,14 @@ impl Tasks {
         F: Fn(&Beat) + Send + 'static,
     {
         let tasks = self.clone();
+        let mut watch = Watch { every, stuck, rests: Duration::ZERO };
         let watch = move || {
             while !tasks.shutdown().is_cancelled() {
+                let began = Instant::now();
                 std::thread::sleep(every);
+                if !watch.may_judge(began.elapsed()) {
+                    continue;
+                }
                 if let Some(beat) = late(tasks.beats(), stuck).first() {
                     tracing::error!(
                         task = beat.name,
@@ -70,6 +102,31 @@ mod tests {
         let names: Vec<_> = late(beats.clone(), LATE_AFTER).iter().map(|beat| beat.name).collect();
         assert_eq!(names, ["slower", "slow"]);
         assert!(late(beats, STUCK_AFTER).is_empty());
+    }
+
+    #[test]
+    fn a_process_that_stood_still_as_a_whole_gets_its_minute_again() {
+        let seconds = Duration::from_secs;
+        let mut watch = Watch { every: LOOK_EVERY, stuck: STUCK_AFTER, rests: Duration::ZERO };
+        for slept in [5, 5, 6, 11] {
+            assert!(watch.may_judge(seconds(slept)), "{slept}");
+        }
+        assert!(!watch.may_judge(seconds(65)), "it was stopped");
+        for look in 1..12 {
+            assert!(!watch.may_judge(seconds(5)), "look {look}");
+        }
+        assert!(
+            watch.may_judge(seconds(5)),
+            "a minute has passed: whatever is late now stands still"
+        );
+        // Stopped again and again: each time anew.
+        assert!(!watch.may_judge(seconds(12)));
+        assert!(!watch.may_judge(seconds(10)));
+        assert!(!watch.may_judge(seconds(3_600)));
+        for _ in 1..12 {
+            assert!(!watch.may_judge(seconds(5)));
+        }
+        assert!(watch.may_judge(seconds(5)));
     }
 
     /// Both worker threads are blocked: no task of this runtime could tell of it.

@@ -1,7 +1,7 @@
 //! `tidings serve`.
 
 use tidings_kernel::PageParams;
-use tidings_server::{App, Settings, StartError, serve};
+use tidings_server::{App, Settings, StartError, serve_at_most};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -10,6 +10,8 @@ use crate::say::say;
 
 /// Between "not ready" and the end of the listener.
 const NOTICE: std::time::Duration = std::time::Duration::from_millis(300);
+/// Connections at once to the listener of the metrics.
+const WATCHERS_MAX: usize = 32;
 
 /// Runs the server until it is told to end; a second signal ends it at once.
 pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
@@ -32,10 +34,12 @@ pub(crate) async fn run(settings: Settings) -> Result<(), Failure> {
             TcpListener::bind(metrics).await.map_err(|error| StartError::Listen(metrics, error))?;
         let (router, tasks) = (app.probes.metrics_router(), app.tasks.clone());
         let shutdown = app.tasks.shutdown().clone();
-        app.tasks.spawn(async move { serve(listener, router, &tasks, shutdown).await });
+        app.tasks.spawn(async move {
+            serve_at_most(WATCHERS_MAX, listener, router, &tasks, shutdown).await;
+        });
     }
     let stop = shutdown_of(app.probes.clone())?;
-    serve(listener, app.router.clone(), &app.tasks, stop).await;
+    serve_at_most(app.connections_max, listener, app.router.clone(), &app.tasks, stop).await;
     tracing::info!("draining");
     app.close().await;
     tracing::info!("ended");

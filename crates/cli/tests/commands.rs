@@ -1,10 +1,13 @@
 //! The real binary, as a shell and a terminal treat it.
 #![expect(clippy::unwrap_used, reason = "a command that cannot be run fails, with the reason")]
 
+mod descriptors;
 #[cfg(target_os = "linux")]
 mod full_volume;
 mod server;
 
+use std::collections::BTreeMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -175,9 +178,29 @@ async fn a_doctor_changes_nothing_on_sqlite() {
     assert_behind(&data, None);
     assert!(!data.join("root.key").exists());
 
+    // Killed, so that it leaves its log: evidence of what happened, and on a disk that is full.
     drop(start(&data, free_port(), None).await);
+    let left = contents(&data);
+    assert!(left["tidings.db-wal"] > (0, 0), "{left:?}");
     let well = doctor(&data, None);
     assert!(well.status.success(), "{}{}", text(&well.stdout), text(&well.stderr));
+    assert_eq!(contents(&data), left);
+}
+
+/// The files of an installation: how long each is, and what is in it, as a number. What is shared in
+/// memory is an index that every process makes for itself.
+fn contents(data: &Path) -> BTreeMap<String, (u64, u64)> {
+    let mut found = BTreeMap::new();
+    for entry in std::fs::read_dir(data).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let bytes = std::fs::read(data.join(&name)).unwrap();
+        let mut hasher = DefaultHasher::new();
+        if !name.ends_with("-shm") {
+            bytes.hash(&mut hasher);
+        }
+        found.insert(name, (bytes.len() as u64, hasher.finish()));
+    }
+    found
 }
 
 #[tokio::test(flavor = "multi_thread")]

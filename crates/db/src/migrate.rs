@@ -34,7 +34,8 @@ migrations![
     "0013_consents",
     "0014_settlements",
     "0015_payload_rows",
-    "0016_settled"
+    "0016_settled",
+    "0017_erasures"
 ];
 
 /// The advisory lock under which PostgreSQL is migrated; any fixed number does.

@@ -342,6 +342,11 @@ impl Inner {
         *self.node.read().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether somebody is told of every statement; nobody is in production.
+    pub(crate) fn is_observed(&self) -> bool {
+        self.observer.get().is_some()
+    }
+
     pub(crate) fn conn(&self, link: Link) -> Conn {
         Conn::new(link, self.observer.get().cloned())
     }

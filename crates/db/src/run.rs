@@ -14,7 +14,7 @@ use tidings_trace::{Attribute, Span};
 
 use crate::conn::Link;
 use crate::engine::postgres::Postgres;
-use crate::engine::sqlite::{Ended, Guard, Job, Unit};
+use crate::engine::group::{Ended, Guard, Job, Unit};
 use crate::open::Engine;
 use crate::pg_conn::PgConn;
 use crate::session::tenant_setting;
@@ -244,6 +244,8 @@ where
         conn: Box<rusqlite::Connection>,
         guard: Guard,
     ) -> (Box<rusqlite::Connection>, Ended) {
+        // Whoever observes is told of savepoints, and of no group that runs again.
+        let guard = if self.db.0.is_observed() { Guard::Savepoint } else { guard };
         let conn = self.db.0.conn(Link::Sqlite(conn));
         let mut work = UnitOfWork::new(conn, self.ctx.clone(), self.node);
         let (result, ended) = run_inline(&mut work, &self.run, guard);

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use tokio_rustls::TlsConnector;
 
 use crate::exchange::{Phase, Phases, SendError};
-use crate::failure::{is_cut, is_unreachable};
+use crate::failure::of_connect;
 use crate::link::Link;
 use crate::network::{NetworkChoice, Socket};
 use crate::options::{Options, SetupError, Timeouts};
@@ -108,6 +108,8 @@ impl Dialler {
                 Ok(Ok(tcp)) => return Ok(tcp),
                 // A forbidden address ends the dial; the others are not a way around it.
                 Ok(Err(SendError::BlockedAddress)) => return Err(SendError::BlockedAddress),
+                // One that was not really tried might have answered: the others are not the last word.
+                Ok(Err(SendError::Local)) => return Err(SendError::Local),
                 Ok(Err(error)) => failure = error,
                 Err(_) => failure = SendError::Timeout(Phase::Connect),
             }
@@ -119,14 +121,15 @@ impl Dialler {
         let socket = SocketAddr::new(addr, port);
         if let NetworkChoice::Given(network) = &self.network {
             let given = network.connect(socket).await;
-            return given.map(Socket::Given).map_err(|error| connect_failure(&error));
+            return given.map(Socket::Given).map_err(|error| of_connect(&error, || true));
         }
         if self.is_forbidden_source(addr, route_source(socket)) {
             return Err(SendError::BlockedAddress);
         }
-        let tcp = TcpStream::connect(socket).await.map_err(|error| connect_failure(&error))?;
-        let peer = tcp.peer_addr().map_err(|error| connect_failure(&error))?;
-        let local = tcp.local_addr().map_err(|error| connect_failure(&error))?;
+        let failure = |error| of_connect(&error, || route_source(socket).is_some());
+        let tcp = TcpStream::connect(socket).await.map_err(failure)?;
+        let peer = tcp.peer_addr().map_err(failure)?;
+        let local = tcp.local_addr().map_err(failure)?;
         if peer != socket || self.is_forbidden_source(addr, Some(local.ip())) {
             return Err(SendError::BlockedAddress);
         }
@@ -157,18 +160,6 @@ fn route_source(to: SocketAddr) -> Option<IpAddr> {
 /// The earlier of a deadline and a limit that starts now.
 fn earlier(deadline: Instant, now: Instant, limit: Duration) -> Instant {
     now.checked_add(limit).map_or(deadline, |at| at.min(deadline))
-}
-
-fn connect_failure(error: &io::Error) -> SendError {
-    if is_unreachable(error.kind()) {
-        SendError::Refused
-    } else if is_cut(error.kind()) {
-        SendError::Reset
-    } else if error.kind() == io::ErrorKind::TimedOut {
-        SendError::Timeout(Phase::Connect)
-    } else {
-        SendError::Other
-    }
 }
 
 fn tls_failure(error: &io::Error) -> SendError {

@@ -41,7 +41,7 @@ impl Egress {
     ///
     /// An extra root that is not a certificate, or a resolver that cannot be built.
     pub fn new(policy: Policy, options: Options) -> Result<Self, SetupError> {
-        let pool = Pool::new(options.idle_per_target, options.idle_for);
+        let pool = Pool::new(&options);
         let dialler = Dialler::new(policy, options)?;
         Ok(Self(Arc::new(Inner { dialler, pool })))
     }
@@ -92,6 +92,9 @@ impl Egress {
         let until = started.checked_add(deadline).unwrap_or(started);
         let mut phases = Phases::default();
         let outcome = self.0.exchange(target, request, until, &mut phases).await;
+        if matches!(outcome, Err(SendError::Local)) {
+            self.0.pool.clear();
+        }
         phases.total = started.elapsed();
         Exchange { outcome, phases }
     }

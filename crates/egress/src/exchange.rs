@@ -87,7 +87,11 @@ pub enum SendError {
     /// What came back is not an HTTP/1.1 reply within our limits.
     #[error("the reply was not valid http")]
     Protocol,
-    /// Anything else, such as a machine that ran out of sockets.
+    /// This machine has none left of something: descriptors, ports, memory. Nothing was sent, and
+    /// it says nothing of the target.
+    #[error("this machine has no descriptor, port or memory left for a connection")]
+    Local,
+    /// Anything else.
     #[error("the request could not be sent")]
     Other,
 }
@@ -107,6 +111,7 @@ impl SendError {
             Self::Dns => "dns",
             Self::BlockedAddress => "blocked_address",
             Self::Protocol => "protocol",
+            Self::Local => "local",
             Self::Other => "other",
         }
     }

@@ -80,7 +80,8 @@ impl Link {
     pub(crate) async fn is_ready(&mut self) -> bool {
         std::future::poll_fn(|cx| {
             self.turn(cx);
-            Poll::Ready(self.driver.is_some() && self.sender.is_ready())
+            let is_whole = self.driver.is_some() && !self.gauge.is_cut();
+            Poll::Ready(is_whole && self.sender.is_ready())
         })
         .await
     }

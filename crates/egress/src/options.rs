@@ -48,6 +48,8 @@ pub struct Options {
     pub extra_roots: Vec<CertificateDer<'static>>,
     /// Idle connections kept per scheme, host and port. 64 by default; 0 turns reuse off.
     pub idle_per_target: usize,
+    /// Idle connections kept in total: a bound on descriptors and buffers. 1,024 by default.
+    pub idle_max: usize,
     /// How long a connection may stay idle before it is dropped. 30 s by default.
     pub idle_for: Duration,
     /// Where addresses come from.
@@ -66,6 +68,7 @@ impl Default for Options {
             timeouts: Timeouts::default(),
             extra_roots: Vec::new(),
             idle_per_target: 64,
+            idle_max: 1_024,
             idle_for: Duration::from_secs(30),
             resolver: ResolverChoice::System,
             refuse_own_interfaces: true,

@@ -7,16 +7,16 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::link::Link;
+use crate::options::Options;
 use crate::target::Key;
 
-/// Idle connections kept in total: a bound on descriptors and on their buffers.
-const IDLE_MAX: usize = 1_024;
 /// A connection older than this is not kept, so that changes in the DNS take effect.
 const AGE_MAX: Duration = Duration::from_mins(5);
 
 pub(crate) struct Pool {
     shelves: Mutex<Shelves>,
     idle_per_target: usize,
+    idle_max: usize,
     idle_for: Duration,
 }
 
@@ -32,9 +32,19 @@ struct Idle {
 }
 
 impl Pool {
-    pub(crate) fn new(idle_per_target: usize, idle_for: Duration) -> Self {
+    pub(crate) fn new(options: &Options) -> Self {
+        let Options { idle_per_target, idle_max, idle_for, .. } = *options;
         let shelves = Shelves { by_key: HashMap::new(), idle_count: 0, swept_at: Instant::now() };
-        Self { shelves: Mutex::new(shelves), idle_per_target, idle_for }
+        Self { shelves: Mutex::new(shelves), idle_per_target, idle_max, idle_for }
+    }
+
+    /// Closes every idle connection: somebody needs their descriptors more.
+    pub(crate) fn clear(&self) {
+        let mut shelves = self.lock();
+        shelves.idle_count = 0;
+        let idle = std::mem::take(&mut shelves.by_key);
+        drop(shelves);
+        drop(idle);
     }
 
     /// The youngest idle connection to `key` that has not expired.
@@ -63,7 +73,7 @@ impl Pool {
         let idle = Idle { link, since: now };
         let mut shelves = self.lock();
         let expired = shelves.sweep_when_due(now, self.idle_for);
-        let refused = if shelves.idle_count >= IDLE_MAX {
+        let refused = if shelves.idle_count >= self.idle_max {
             Some(idle)
         } else {
             shelves.shelve(key, idle, self.idle_per_target)

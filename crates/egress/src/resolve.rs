@@ -1,15 +1,17 @@
 //! Names to addresses. Every answer is vetted; one bad address refuses the name.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::time::Duration;
 
 use hickory_resolver::config::{LookupIpStrategy, NameServerConfig, ResolverConfig};
+use hickory_resolver::net::NetError;
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::Name;
 use hickory_resolver::{ResolverBuilder, TokioResolver};
 
 use crate::exchange::SendError;
+use crate::failure::is_local;
 use crate::options::{ResolverChoice, SetupError};
 use crate::policy::{Policy, verdict};
 use crate::target::{Place, Target};
@@ -62,11 +64,20 @@ impl Resolver {
                 let mut name = Name::from_ascii(host).map_err(|_| SendError::Dns)?;
                 // Fully qualified: the search list of the machine must not apply.
                 name.set_fqdn(true);
-                let answer = resolver.lookup_ip(name).await.map_err(|_| SendError::Dns)?;
+                let answer = resolver.lookup_ip(name).await.map_err(|error| failure(&error))?;
                 Ok(answer.iter().collect())
             }
         }
     }
+}
+
+/// Without a socket nobody was asked, and nothing is known of the name. The resolver may keep the
+/// cause to itself and say that it had no connection; then a socket is tried for.
+fn failure(error: &NetError) -> SendError {
+    let has_none = || UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).is_err_and(|e| is_local(&e));
+    let is_local = matches!(error, NetError::Io(cause) if is_local(cause))
+        || (matches!(error, NetError::Io(_) | NetError::NoConnections) && has_none());
+    if is_local { SendError::Local } else { SendError::Dns }
 }
 
 fn system(limit: Duration) -> Result<Resolver, SetupError> {

@@ -9,6 +9,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio_rustls::client::TlsStream;
 
+use crate::failure::is_cut;
 use crate::network::Socket;
 
 /// Most bytes read for one reply: heads, framing and body together. Interim replies and tiny
@@ -24,6 +25,7 @@ pub(crate) struct ReplyTooLarge;
 #[derive(Default)]
 pub(crate) struct Gauge {
     write_blocked: AtomicBool,
+    is_cut: AtomicBool,
     bytes_read: AtomicUsize,
 }
 
@@ -46,9 +48,23 @@ impl Gauge {
         Ok(())
     }
 
-    fn note_write<T>(&self, poll: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+    /// The receiver takes nothing more. What it has said before may still be read.
+    pub(crate) fn is_cut(&self) -> bool {
+        self.is_cut.load(Ordering::Relaxed)
+    }
+
+    /// A receiver that refuses early (413, 401) answers and closes while we still write. Its answer
+    /// has arrived by then, and only the writing has failed: so what is left to write goes nowhere,
+    /// and reading decides what came of it.
+    fn note_write<T>(&self, poll: Poll<io::Result<T>>, all: T) -> Poll<io::Result<T>> {
         self.write_blocked.store(poll.is_pending(), Ordering::Relaxed);
-        poll
+        match poll {
+            Poll::Ready(Err(error)) if is_cut(error.kind()) => {
+                self.is_cut.store(true, Ordering::Relaxed);
+                Poll::Ready(Ok(all))
+            }
+            Poll::Ready(_) | Poll::Pending => poll,
+        }
     }
 }
 
@@ -92,10 +108,14 @@ impl AsyncWrite for Stream {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.gauge.note_write(match &mut this.wire {
+        if this.gauge.is_cut() {
+            return Poll::Ready(Ok(buf.len()));
+        }
+        let poll = match &mut this.wire {
             Wire::Plain(tcp) => Pin::new(tcp).poll_write(cx, buf),
             Wire::Tls(tls) => Pin::new(tls.as_mut()).poll_write(cx, buf),
-        })
+        };
+        this.gauge.note_write(poll, buf.len())
     }
 
     fn poll_write_vectored(
@@ -104,10 +124,15 @@ impl AsyncWrite for Stream {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.gauge.note_write(match &mut this.wire {
+        let all = bufs.iter().map(|buf| buf.len()).sum();
+        if this.gauge.is_cut() {
+            return Poll::Ready(Ok(all));
+        }
+        let poll = match &mut this.wire {
             Wire::Plain(tcp) => Pin::new(tcp).poll_write_vectored(cx, bufs),
             Wire::Tls(tls) => Pin::new(tls.as_mut()).poll_write_vectored(cx, bufs),
-        })
+        };
+        this.gauge.note_write(poll, all)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -119,10 +144,14 @@ impl AsyncWrite for Stream {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.gauge.note_write(match &mut this.wire {
+        if this.gauge.is_cut() {
+            return Poll::Ready(Ok(()));
+        }
+        let poll = match &mut this.wire {
             Wire::Plain(tcp) => Pin::new(tcp).poll_flush(cx),
             Wire::Tls(tls) => Pin::new(tls.as_mut()).poll_flush(cx),
-        })
+        };
+        this.gauge.note_write(poll, ())
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -11,7 +11,7 @@ use uuid::Uuid;
 /// Crockford's base 32, lower case: the alphabet of the TypeID specification.
 const ALPHABET: &[u8; 32] = b"0123456789abcdefghjkmnpqrstvwxyz";
 /// Characters of the suffix: 26 times 5 bits hold the 128 bits of a UUID.
-const SUFFIX_LEN: usize = 26;
+pub(crate) const SUFFIX_LEN: usize = 26;
 
 /// A kind of thing that has ids.
 pub trait Kind: Copy + 'static {

@@ -115,6 +115,8 @@ pub const REPLAY_WINDOW: i64 = 500;
 pub const REPLAY_DRY_RUN_MAX: i64 = 100_000;
 /// Replays of one tenant that run at the same time.
 pub const REPLAYS_RUNNING_MAX: i64 = 20;
+/// Erasures of a tenant that are under way, of those that somebody asked for: nodes keep them in memory.
+pub const ERASURES_UNFINISHED_MAX: i64 = 1_000;
 /// Spans that wait to be sent to a collector; more are dropped, and counted.
 pub const SPAN_QUEUE_MAX: usize = 8_192;
 /// Spans that are sent to a collector together.

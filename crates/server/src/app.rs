@@ -16,6 +16,7 @@ use tidings_web::OperationInfo;
 use tidings_webhooks::{Engine, EngineParts, Webhooks, handshake};
 
 use crate::data_dir::DataDir;
+use crate::descriptors;
 use crate::diagnosis::Looker;
 use crate::probes::Probes;
 use crate::settings::{Settings, StartError};
@@ -71,6 +72,8 @@ pub struct App {
     pub new_operator_key: Option<OperatorKey>,
     /// Readiness.
     pub probes: Probes,
+    /// Connections of requests at once: what the machine's descriptors allow.
+    pub connections_max: usize,
     pub(crate) looker: Looker,
     exporter: Option<Exporter>,
     /// Holds the data directory's lock.
@@ -98,14 +101,21 @@ impl App {
             allow: settings.allow_private.clone(),
             https_only: true,
         };
-        let egress = Egress::new(policy, tidings_egress::Options::default())?;
+        let connections = settings.database.as_ref().map_or(0, |_| connections(settings));
+        let budget = descriptors::claim(connections);
+        let options = tidings_egress::Options { idle_max: budget.idle, ..Default::default() };
+        let egress = Egress::new(policy, options)?;
         let name = format!("{}:{}", settings.listen_on(), std::process::id());
         let webhook_origin = settings.webhook_origin.clone();
         let otlp = settings.otlp()?;
         let background = true;
         let parts =
             Parts { db, vault, egress, operator_key, background, name, webhook_origin, otlp };
-        Ok(Self { _data_dir: Some(data_dir), ..Self::build(parts).await? })
+        Ok(Self {
+            _data_dir: Some(data_dir),
+            connections_max: budget.connections,
+            ..Self::build(parts).await?
+        })
     }
 
     /// Wires the parts together and starts the loops.
@@ -171,6 +181,7 @@ impl App {
             openapi,
             new_operator_key,
             probes,
+            connections_max: descriptors::CONNECTIONS_MAX,
             looker,
             exporter,
             _data_dir: None,
@@ -237,13 +248,14 @@ async fn open_database(settings: &Settings) -> Result<(Db, Arc<Vault>, DataDir),
     Ok((db, vault, data_dir))
 }
 
+fn connections(settings: &Settings) -> usize {
+    settings.database_connections.unwrap_or(CONNECTIONS)
+}
+
 /// Opens the database of the settings. SQLite's belongs to whoever holds the data directory.
 pub(crate) async fn open_db(settings: &Settings, writer: WriterMode) -> Result<Db, StartError> {
     let location = match &settings.database {
-        Some(url) => Location::Postgres {
-            url: url.clone(),
-            connections: settings.database_connections.unwrap_or(CONNECTIONS),
-        },
+        Some(url) => Location::Postgres { url: url.clone(), connections: connections(settings) },
         None => Location::Sqlite(DataDir::database_in(&settings.data_dir())),
     };
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);

@@ -9,11 +9,12 @@ use http::StatusCode;
 use http::header::{CONNECTION, HeaderValue};
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::server::graceful::{GracefulConnection, GracefulShutdown};
 use tidings_bus::{Shutdown, Tasks};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt;
 
+use crate::descriptors::CONNECTIONS_MAX;
 use crate::heads;
 use crate::stall::Stalling;
 
@@ -21,13 +22,25 @@ use crate::stall::Stalling;
 const HEADER_READ: Duration = Duration::from_secs(10);
 /// Requests under way have so long to end once the program ends.
 const END: Duration = Duration::from_secs(10);
-/// Connections at once.
-const CONNECTIONS_MAX: usize = 4_096;
+/// So long it waits after it could not accept, instead of spinning.
+const BACK_OFF: Duration = Duration::from_millis(50);
 
 /// Serves until `shutdown`, then lets the requests under way end.
 pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdown: Shutdown) {
+    serve_at_most(CONNECTIONS_MAX, listener, router, tasks, shutdown).await;
+}
+
+/// The same with so many connections at once; who comes then waits in the kernel's queue.
+pub async fn serve_at_most(
+    connections_max: usize,
+    listener: TcpListener,
+    router: Router,
+    tasks: &Tasks,
+    shutdown: Shutdown,
+) {
     let graceful = GracefulShutdown::new();
-    let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(CONNECTIONS_MAX));
+    let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(connections_max));
+    let mut fails = false;
     loop {
         let permit = tokio::select! {
             permit = std::sync::Arc::clone(&permits).acquire_owned() => permit,
@@ -40,27 +53,18 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
         let stream = match accepted {
             Ok((stream, _)) => stream,
             Err(error) => {
-                // Out of descriptors, say: wait a moment instead of spinning.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(50)).await;
+                // Told once, and not twenty times a second while it lasts.
+                if !std::mem::replace(&mut fails, true) {
+                    tracing::warn!(%error, "connections cannot be accepted");
+                }
+                tokio::time::sleep(BACK_OFF).await;
                 continue;
             }
         };
-        // Small answers must not wait for the next packet.
-        let _ = stream.set_nodelay(true);
-        let router = router.clone();
-        let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
-            let router = router.clone();
-            async move { Ok::<_, Infallible>(answer(router, request).await) }
-        });
-        let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
-            .header_read_timeout(HEADER_READ)
-            .max_headers(100)
-            .max_buf_size(64 * 1024)
-            .keep_alive(true)
-            .serve_connection(TokioIo::new(Stalling::new(stream)), service);
-        let watched = graceful.watch(connection);
+        if std::mem::take(&mut fails) {
+            tracing::info!("connections are accepted again");
+        }
+        let watched = graceful.watch(connection(stream, router.clone()));
         tasks.spawn(async move {
             if let Err(error) = watched.await {
                 tracing::debug!(%error, "a connection ended");
@@ -73,6 +77,23 @@ pub async fn serve(listener: TcpListener, router: Router, tasks: &Tasks, shutdow
     if tokio::time::timeout(END, graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were cut off after {END:?}");
     }
+}
+
+/// One connection, with its timers.
+fn connection(stream: TcpStream, router: Router) -> impl GracefulConnection<Error = hyper::Error> {
+    // Small answers must not wait for the next packet.
+    let _ = stream.set_nodelay(true);
+    let service = hyper::service::service_fn(move |request: http::Request<Incoming>| {
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(answer(router, request).await) }
+    });
+    hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_READ)
+        .max_headers(100)
+        .max_buf_size(64 * 1024)
+        .keep_alive(true)
+        .serve_connection(TokioIo::new(Stalling::new(stream)), service)
 }
 
 /// The door gives each request its time; what is beside the door waits for nobody.

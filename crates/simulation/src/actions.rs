@@ -168,4 +168,22 @@ impl Hand {
             self.book.note(self.now(), &format!("no positions: {error}"));
         }
     }
+
+    /// The sweeps and jobs that are due.
+    pub(crate) async fn sweep(self) {
+        let runner = self.program.runner.clone();
+        let swept = match runner.declare().await {
+            Ok(()) => runner.run_due().await,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = swept {
+            self.book.note(self.now(), &format!("not swept: {error}"));
+        }
+    }
+
+    pub(crate) async fn react(self) {
+        if let Err(error) = self.program.runner.run_reactions().await {
+            self.book.note(self.now(), &format!("no reactions: {error}"));
+        }
+    }
 }

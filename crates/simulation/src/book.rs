@@ -41,6 +41,14 @@ pub(crate) struct Subscribed {
     pub(crate) resumed: bool,
 }
 
+/// A time in which nothing passes between a node and the database.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Cut {
+    pub(crate) node: usize,
+    pub(crate) from: Duration,
+    pub(crate) until: Duration,
+}
+
 #[derive(Default)]
 pub(crate) struct Pages {
     pub(crate) lines: Vec<String>,
@@ -54,6 +62,7 @@ pub(crate) struct Pages {
     pub(crate) repeated: BTreeSet<EventId>,
     /// Kills, stalls, and lost answers and questions: whatever may repeat a delivery.
     pub(crate) disturbances: usize,
+    pub(crate) cuts: Vec<Cut>,
     /// How many moments there were.
     moments: Moment,
     pub(crate) in_flight: BTreeMap<(usize, usize), usize>,

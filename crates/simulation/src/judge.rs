@@ -1,5 +1,6 @@
 //! What must hold at the end of every simulation: what receivers saw, against what was committed.
 
+mod apart;
 mod evidence;
 mod order;
 mod pairs;
@@ -16,5 +17,6 @@ pub(crate) fn violations(evidence: &Evidence, probed_at: Duration) -> Vec<String
     pairs::check(evidence, &mut found);
     sends::check(evidence, probed_at, &mut found);
     order::check(evidence, &mut found);
+    apart::check(evidence, &mut found);
     found
 }

@@ -18,6 +18,7 @@ mod book;
 mod judge;
 mod mutation;
 mod node;
+mod observer;
 mod receivers;
 mod road;
 mod scenario;
@@ -58,5 +59,5 @@ pub fn simulate(seed: u64, mutation: Option<Mutation>) -> Report {
 
 /// The statements of this crate, for the tests that prepare all of them.
 pub fn statements() -> impl Iterator<Item = &'static Statement> {
-    [actions::ALL, judge::ALL, world::ALL].into_iter().flatten().copied()
+    [actions::ALL, judge::ALL, observer::ALL].into_iter().flatten().copied()
 }

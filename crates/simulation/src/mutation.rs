@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::book::Arrival;
+use crate::book::{Arrival, Cut, Pages};
 
 /// One way to falsify what receivers saw.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +19,10 @@ pub enum Mutation {
     Overtake,
     /// What one node sends begins just before the answer to what another node sent before it.
     Overlap,
+    /// A node sends while it is cut off from the database.
+    SendCutOff,
+    /// A reaction counts something twice.
+    CountTwice,
 }
 
 impl Mutation {
@@ -30,6 +34,8 @@ impl Mutation {
         Self::Repeat,
         Self::Overtake,
         Self::Overlap,
+        Self::SendCutOff,
+        Self::CountTwice,
     ];
 
     /// Lets requests begin a moment too early.
@@ -49,7 +55,8 @@ impl Mutation {
         }
     }
 
-    pub(crate) fn falsify(self, arrivals: &mut Vec<Arrival>) {
+    pub(crate) fn falsify(self, pages: &mut Pages) {
+        let Pages { arrivals, cuts, .. } = pages;
         let Some(first) = arrivals.first().cloned() else { return };
         match self {
             Self::ForgetEvent => arrivals.retain(|arrival| {
@@ -62,6 +69,13 @@ impl Mutation {
             }
             Self::Repeat => arrivals.extend(std::iter::repeat_n(first, 1_000)),
             Self::Overlap => Self::overlap(arrivals),
+            Self::SendCutOff => {
+                if let Some(&Cut { node, until, .. }) = cuts.first() {
+                    let connected_at = until.saturating_sub(Duration::from_millis(1));
+                    arrivals[0] = Arrival { node, connected_at, sender_stalled: false, ..first };
+                }
+            }
+            Self::CountTwice => {}
             Self::Overtake => {
                 // The last of an object that an endpoint saw more than once.
                 if let Some(last) = arrivals.pop() {
@@ -70,6 +84,15 @@ impl Mutation {
                     arrivals.insert(0, Arrival { at, answered: None, moments, ..last });
                 }
             }
+        }
+    }
+
+    /// The same for what a reaction has counted.
+    pub(crate) fn falsify_counts(self, counted: &mut [Vec<(String, i64)>]) {
+        if self == Self::CountTwice
+            && let Some((_, fired)) = counted.iter_mut().flatten().next()
+        {
+            *fired += 1;
         }
     }
 }

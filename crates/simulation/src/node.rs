@@ -12,7 +12,7 @@ use tidings_jobs::{Leases, Runner, RunnerBuilder};
 use tidings_kernel::{Clock, IdSeed};
 use tidings_trace::Tracer;
 use tidings_vault::Vault;
-use tidings_webhooks::{Engine, EngineParts, Webhooks};
+use tidings_webhooks::{Engine, EngineParts, Webhooks, jobs};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::book::Book;
@@ -40,6 +40,9 @@ pub(crate) struct Program {
     pub(crate) runner: Runner,
     pub(crate) clock: Arc<NodeClock>,
 }
+
+/// Who could not start is started again after so long.
+const START_AGAIN: Duration = Duration::from_millis(500);
 
 struct Running {
     runtime: Runtime,
@@ -76,21 +79,22 @@ impl Node {
         }
     }
 
-    /// Starts the program. One that cannot reach its database tries again.
+    /// Starts the program. One that cannot reach its database is started again a little later.
     pub(crate) fn boot(&mut self, now: Duration) {
         self.down_until = None;
-        while self.running.is_none() {
-            self.boots += 1;
-            let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-            let Ok(runtime) = runtime else {
-                unreachable!("a runtime needs nothing of the machine")
-            };
-            match runtime.block_on(self.start(now)) {
-                Ok(program) => self.running = Some(Running { runtime, program }),
-                Err(error) => self.note(now, &format!("could not start: {error}")),
+        self.boots += 1;
+        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
+        let Ok(runtime) = runtime else { unreachable!("a runtime needs nothing of the machine") };
+        match runtime.block_on(self.start(now)) {
+            Ok(program) => {
+                self.running = Some(Running { runtime, program });
+                self.note(now, &format!("boots, the {}. time", self.boots));
+            }
+            Err(error) => {
+                self.note(now, &format!("could not start: {error}"));
+                self.down_until = Some(now + START_AGAIN);
             }
         }
-        self.note(now, &format!("boots, the {}. time", self.boots));
     }
 
     async fn start(&self, now: Duration) -> Result<Program, DbError> {
@@ -136,7 +140,7 @@ impl Node {
         })
         .await?;
         let leases = Leases::new(db.clone(), engine.node_id());
-        let runner = RunnerBuilder::default().build(db.clone(), bus, leases);
+        let runner = runner(&webhooks, &customers).build(db.clone(), bus, leases);
         Ok(Program { db, engine, webhooks, customers, runner, clock })
     }
 
@@ -207,4 +211,17 @@ impl Node {
     pub(crate) fn is_idle(&self) -> bool {
         self.running.as_ref().is_none_or(|r| r.program.engine.activity().count() == 0)
     }
+}
+
+/// What happens without anyone asking for it. Nobody asks for erasures and segments here.
+fn runner(webhooks: &Webhooks, customers: &Customers) -> RunnerBuilder {
+    let sweeps = jobs::retention().into_iter().chain(tidings_customers::jobs::sweeps(customers));
+    let builder = RunnerBuilder::default()
+        .job(jobs::GoOnWithReplay::new(webhooks))
+        .sweep(jobs::purge_statistics())
+        .sweep(jobs::forget_publications())
+        .sweep(jobs::forget_settlements())
+        .sweep(jobs::tend_endpoints())
+        .reaction(jobs::EventActivity);
+    sweeps.fold(builder, RunnerBuilder::sweep)
 }

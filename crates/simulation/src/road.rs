@@ -1,6 +1,6 @@
 //! The road between a node and the database.
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -12,13 +12,31 @@ use tidings_kernel::Timestamp;
 use crate::book::Book;
 use crate::time::NodeClock;
 
-/// How bad the roads are, in losses among a thousand questions.
+/// After so long somebody who gets no answer gives up.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How bad a road is.
 #[derive(Debug, Default)]
-pub(crate) struct Trouble(AtomicU32);
+pub(crate) struct Trouble {
+    /// Losses among a thousand questions.
+    per_thousand: AtomicU32,
+    /// Nothing passes before that, in microseconds of true time.
+    cut_until: AtomicU64,
+}
 
 impl Trouble {
     pub(crate) fn set(&self, per_thousand: u32) {
-        self.0.store(per_thousand, Ordering::SeqCst);
+        self.per_thousand.store(per_thousand, Ordering::SeqCst);
+    }
+
+    /// Lets nothing pass before that true time.
+    pub(crate) fn cut_until(&self, until: Duration) {
+        self.cut_until
+            .store(u64::try_from(until.as_micros()).unwrap_or(u64::MAX), Ordering::SeqCst);
+    }
+
+    fn is_cut(&self, now: Duration) -> bool {
+        now < Duration::from_micros(self.cut_until.load(Ordering::SeqCst))
     }
 }
 
@@ -43,7 +61,12 @@ impl NodeRoad {
 impl Road for NodeRoad {
     fn crossing(&self, question: Question) -> Crossing {
         let mut dice = self.dice.lock().unwrap_or_else(PoisonError::into_inner);
-        let trouble = self.trouble.0.load(Ordering::SeqCst);
+        if self.trouble.is_cut(self.clock.true_time()) {
+            // Some are refused at once, some hear nothing.
+            let there = if dice.random() { PATIENCE } else { Duration::from_millis(1) };
+            return Crossing { there, back: Duration::ZERO, fate: Fate::QuestionLost };
+        }
+        let trouble = self.trouble.per_thousand.load(Ordering::SeqCst);
         let mut travel = || {
             // Mostly within the millisecond; in trouble a packet may be sent again, and again.
             let millis = if dice.random_range(0..1_000) < trouble {

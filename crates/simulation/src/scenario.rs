@@ -63,6 +63,19 @@ pub(crate) enum Step {
     },
     /// Gives positions.
     Sequence,
+    /// Runs the sweeps and jobs that are due.
+    Sweep,
+    /// Runs the reactions.
+    React,
+    /// Lets nothing pass between a node and the database.
+    Cut {
+        node: usize,
+        time: Duration,
+    },
+    /// Lets nothing pass between any node and the database.
+    Away {
+        time: Duration,
+    },
     Kill {
         node: usize,
         down: Duration,
@@ -99,6 +112,9 @@ pub(crate) struct Scenario {
 /// How long the troubled part lasts.
 const LENGTH_MILLIS: u64 = 10_000;
 
+/// How long the database is away from everybody.
+const AWAY: Duration = Duration::from_secs(10);
+
 struct Draft<'a> {
     dice: &'a mut StdRng,
     steps: Vec<(Duration, usize, Step)>,
@@ -125,10 +141,23 @@ impl Draft<'_> {
             let (node, time) = (self.node(), self.dice.random_range(500..6_000));
             self.at(1_000..LENGTH_MILLIS, Step::Stall { node, time: Duration::from_millis(time) });
         }
-        if self.dice.random_range(0..6) == 0 {
-            let node = self.node();
-            let seconds = if self.dice.random() { 3_600 } else { -3_600 };
-            self.at(1_000..LENGTH_MILLIS, Step::Misset { node, seconds });
+        if self.dice.random_range(0..4) == 0 {
+            // Forwards and backwards, one after the other, by seconds or by an hour.
+            for _ in 0..self.dice.random_range(1..4) {
+                let node = self.node();
+                let most = if self.dice.random() { 3_600 } else { 10 };
+                let seconds = self.dice.random_range(-most..=most);
+                self.at(1_000..LENGTH_MILLIS, Step::Misset { node, seconds });
+            }
+        }
+        match self.dice.random_range(0..12) {
+            // Longer than it takes until others may fence the node.
+            0 | 1 => {
+                let (node, time) = (self.node(), self.dice.random_range(3_500..8_000));
+                self.at(1_000..6_000, Step::Cut { node, time: Duration::from_millis(time) });
+            }
+            2 => self.at(1_000..4_000, Step::Away { time: AWAY }),
+            _ => {}
         }
         for _ in 0..self.dice.random_range(0..4) {
             let (node, per_thousand) = (self.node(), self.dice.random_range(5..150));
@@ -154,6 +183,10 @@ impl Draft<'_> {
         }
         for _ in 0..4 {
             self.at(1_000..LENGTH_MILLIS, Step::Sequence);
+            self.at(1_000..LENGTH_MILLIS, Step::React);
+        }
+        for _ in 0..2 {
+            self.at(1_000..LENGTH_MILLIS, Step::Sweep);
         }
     }
 
@@ -209,7 +242,17 @@ impl Scenario {
         }
         let mut steps = draft.steps;
         steps.sort_by_key(|(at, ..)| *at);
-        let ends_at = Duration::from_millis(LENGTH_MILLIS + 500);
+        // Who was cut off finds the database again in the trouble, and some of it is left.
+        let back_at = steps.iter().filter_map(|(at, _, step)| {
+            if let Step::Cut { time, .. } | Step::Away { time } = step {
+                Some(*at + *time)
+            } else {
+                None
+            }
+        });
+        let back_at = back_at.max().unwrap_or_default();
+        let ends_at =
+            back_at.max(Duration::from_millis(LENGTH_MILLIS)) + Duration::from_millis(500);
         Self { nodes, tenants, endpoints, steps, calm, ends_at }
     }
 }

@@ -7,120 +7,27 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{Rng, SeedableRng};
-use tidings_db::{
-    Crossing, Db, DbError, Fate, LeaseClock, Location, Options, Question, Road, Silent,
-    SimulatedDatabase, WriterMode, args,
-};
-use tidings_egress::Egress;
-use tidings_kernel::{Clock, IdSeed, TestClock, Timestamp};
-use tidings_vault::Vault;
-use tidings_webhooks::Webhooks;
-use tokio::runtime::{Builder, Runtime};
+use tidings_db::SimulatedDatabase;
 
-use crate::actions::{Hand, tenant_id};
-use crate::book::Book;
+use crate::actions::Hand;
+use crate::book::{Book, Cut};
 use crate::judge::{self, Evidence};
 use crate::mutation::Mutation;
 use crate::node::{Node, Surroundings};
+use crate::observer::Observer;
 use crate::receivers::Receivers;
 use crate::scenario::{Scenario, Step};
 use crate::time::WallClock;
 use crate::{Report, node};
 
-tidings_db::statements! {
-    command ADD_TENANT = "INSERT INTO tenants (tenant_id, name, livemode, status, created_at, \
-        updated_at, version) VALUES ($1, 'Acme', $2, 'active', 0, 0, 1)";
-    query DUE_AFTER = "SELECT MIN(next_attempt_at) FROM deliveries \
-        WHERE tenant_id = $1 AND next_attempt_at > $2";
-}
-
 /// True seconds without trouble after which everything must have been delivered, or be due later.
 const DRAIN_SECONDS_MAX: u32 = 600;
+/// How often the reactions are given an hour to see the whole log.
+const REACT_ROUNDS_MAX: u32 = 40;
 /// How far beyond the next retry wall clocks are set, as a part of the time until then.
 const FURTHER_MAX: f64 = 1.25;
 /// A turn of a node while everything is well.
 const CALM_TURN: Duration = Duration::from_millis(250);
-
-/// The way to the database of who only looks.
-struct ShortRoad;
-
-impl Road for ShortRoad {
-    fn crossing(&self, _: Question) -> Crossing {
-        Crossing { there: Duration::ZERO, back: Duration::ZERO, fate: Fate::Answered }
-    }
-
-    fn database_time(&self) -> Timestamp {
-        Timestamp::default()
-    }
-}
-
-/// Looks at the database from outside of all nodes.
-struct Observer {
-    runtime: Runtime,
-    db: Db,
-    webhooks: Webhooks,
-}
-
-impl Observer {
-    fn new(database: &SimulatedDatabase) -> Self {
-        let Ok(runtime) = Builder::new_current_thread().enable_time().build() else {
-            unreachable!("a runtime needs nothing of the machine")
-        };
-        let location =
-            Location::Simulated { database: database.clone(), road: Arc::new(ShortRoad) };
-        let clock: Arc<dyn Clock> = Arc::new(TestClock::at(Timestamp::default()));
-        let options = Options {
-            location,
-            clock: Arc::clone(&clock),
-            seed: IdSeed::from_number(0),
-            lease_clock: LeaseClock::Database,
-            writer: WriterMode::Inline,
-            on_fatal: Arc::new(|error| panic!("{error}")),
-        };
-        let opened = runtime.block_on(Db::open(options));
-        let db = opened.unwrap_or_else(|error| panic!("{error}"));
-        let network = tidings_egress::Options {
-            network: tidings_egress::NetworkChoice::Given(Arc::new(NoNetwork)),
-            resolver: tidings_egress::ResolverChoice::Fixed(std::collections::HashMap::new()),
-            ..tidings_egress::Options::default()
-        };
-        let egress = Egress::new(tidings_egress::Policy::default(), network);
-        let egress = egress.unwrap_or_else(|error| panic!("{error}"));
-        let bus = tidings_bus::Bus::new(clock);
-        let webhooks = Webhooks::new(db.clone(), Arc::new(Vault::seeded(0)), egress, bus);
-        Self { runtime, db, webhooks }
-    }
-
-    fn add_tenant(&self, tenant: usize) {
-        let id = tenant_id(tenant);
-        let ctx = self.db.system_ctx("simulation", id, true);
-        let added = self.runtime.block_on(self.db.write::<(), DbError, _>(&ctx, move |work| {
-            Box::pin(async move {
-                let mut writer = work.silent(Silent::Installation);
-                writer.execute(&ADD_TENANT, args![id, true]).await.map(|_| ())
-            })
-        }));
-        drop(added.unwrap_or_else(|error| panic!("{error}")));
-    }
-
-    /// When the tenant's next delivery after that time is due.
-    fn due_after(&self, tenant: usize, wall: Timestamp) -> Option<Timestamp> {
-        let id = tenant_id(tenant);
-        let found = self.runtime.block_on(async {
-            let mut session = self.db.read(id).await?;
-            session.reader().scalar(&DUE_AFTER, args![id, wall]).await
-        });
-        found.unwrap_or_else(|error: DbError| panic!("{error}"))
-    }
-}
-
-struct NoNetwork;
-
-impl tidings_egress::Network for NoNetwork {
-    fn connect(&self, _: std::net::SocketAddr) -> tidings_egress::Connecting {
-        Box::pin(async { Err(std::io::ErrorKind::ConnectionRefused.into()) })
-    }
-}
 
 /// One simulation.
 pub(crate) struct World {
@@ -176,6 +83,7 @@ impl World {
         // The positions of what came last.
         self.act(0, Step::Sequence);
         (0..4).for_each(|_| self.turn(CALM_TURN));
+        self.react();
         self.judge(mutation, drained, probed_at)
     }
 
@@ -222,6 +130,8 @@ impl World {
             Step::Trouble { node, per_thousand } => {
                 return self.nodes[node].trouble.set(per_thousand);
             }
+            Step::Cut { node, time } => return self.cut(node, time),
+            Step::Away { time } => return (0..self.nodes.len()).for_each(|n| self.cut(n, time)),
             Step::Subscribe { .. }
             | Step::Pause { .. }
             | Step::Resume { .. }
@@ -229,6 +139,8 @@ impl World {
             | Step::Create { .. }
             | Step::Change { .. }
             | Step::Repeat { .. }
+            | Step::Sweep
+            | Step::React
             | Step::Sequence => {}
         }
         let count = self.nodes.len();
@@ -252,8 +164,37 @@ impl World {
             Step::Change { tenant, which } => node.spawn(hand.change(tenant, which, acts)),
             Step::Repeat { tenant, which } => node.spawn(hand.repeat(tenant, which)),
             Step::Sequence => node.spawn(hand.sequence()),
-            Step::Kill { .. } | Step::Stall { .. } | Step::Misset { .. } | Step::Trouble { .. } => {
+            Step::Sweep => node.spawn(hand.sweep()),
+            Step::React => node.spawn(hand.react()),
+            Step::Kill { .. }
+            | Step::Stall { .. }
+            | Step::Misset { .. }
+            | Step::Trouble { .. }
+            | Step::Cut { .. }
+            | Step::Away { .. } => {}
+        }
+    }
+
+    /// Lets nothing pass between a node and the database for a time.
+    fn cut(&mut self, node: usize, time: Duration) {
+        let (from, until) = (self.now, self.now + time);
+        self.nodes[node].trouble.cut_until(until);
+        self.around.book.note(from, &format!("node {node} is cut off until {until:?}"));
+        let mut pages = self.around.book.pages();
+        pages.disturbances += 1;
+        pages.cuts.push(Cut { node, from, until });
+    }
+
+    /// Lets the reactions see the whole log.
+    fn react(&mut self) {
+        for _ in 0..REACT_ROUNDS_MAX {
+            self.act(0, Step::React);
+            (0..4).for_each(|_| self.turn(CALM_TURN));
+            if (0..self.scenario.tenants).all(|tenant| self.observer.has_reacted(tenant)) {
+                return;
             }
+            // What failed in the trouble is left alone for a while.
+            self.around.wall.set_forward(Duration::from_hours(1));
         }
     }
 
@@ -262,6 +203,7 @@ impl World {
         self.around.receivers.healed.store(true, Ordering::SeqCst);
         for node in &mut self.nodes {
             node.trouble.set(0);
+            node.trouble.cut_until(Duration::ZERO);
             node.misset(0);
             if node.stalled_until.is_some() {
                 node.wake(self.now);
@@ -306,14 +248,17 @@ impl World {
     fn judge(self, mutation: Option<Mutation>, drained: bool, probed_at: Duration) -> Report {
         let book = self.around.book.clone();
         if let Some(mutation) = mutation {
-            mutation.falsify(&mut book.pages().arrivals);
+            mutation.falsify(&mut book.pages());
         }
         let gathered = self.observer.runtime.block_on(Evidence::gather(
             &self.observer.db,
             &self.scenario,
             book.clone(),
         ));
-        let evidence = gathered.unwrap_or_else(|error| panic!("{error}"));
+        let mut evidence = gathered.unwrap_or_else(|error| panic!("{error}"));
+        if let Some(mutation) = mutation {
+            mutation.falsify_counts(&mut evidence.counted);
+        }
         let mut violations = judge::violations(&evidence, probed_at);
         if !drained {
             let backlog = self.observer.runtime.block_on(self.observer.webhooks.backlog());

@@ -9,7 +9,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use tidings_client::{Answer, Client};
 use tidings_db::{CommitSink, Db, LeaseClock, Location, Options, WriterMode};
-use tidings_egress::{Egress, Policy};
+use tidings_egress::{Egress, NetworkChoice, Policy};
 use tidings_events::CommittedEvent;
 use tidings_identity::OperatorKey;
 use tidings_kernel::{Clock, IdSeed, TestClock, Timestamp};
@@ -99,15 +99,18 @@ impl std::fmt::Debug for TestApp {
 
 /// What a test wants of its application besides the rest.
 struct Wanted {
+    name: &'static str,
     seed: u64,
     instant: Timestamp,
     log: Option<Arc<StatementLog>>,
     otlp: Option<Otlp>,
+    network: NetworkChoice,
 }
 
 impl Default for Wanted {
     fn default() -> Self {
-        Self { seed: 7, instant: START, log: None, otlp: None }
+        let network = NetworkChoice::Machine;
+        Self { name: "test", seed: 7, instant: START, log: None, otlp: None, network }
     }
 }
 
@@ -152,6 +155,11 @@ impl TestApp {
         Self::start_with(engine, Wanted { otlp: Some(otlp), ..Wanted::default() }).await
     }
 
+    /// The same as [`TestApp::start`], and sends its webhooks over a network of the test's.
+    pub async fn start_over(engine: TestEngine, network: NetworkChoice) -> Option<Self> {
+        Self::start_with(engine, Wanted { network, ..Wanted::default() }).await
+    }
+
     async fn start_with(engine: TestEngine, wanted: Wanted) -> Option<Self> {
         let scratch = ScratchDir::new();
         let (location, database) = match engine {
@@ -178,14 +186,14 @@ impl TestApp {
     pub async fn start_beside(&self) -> Self {
         let url = self.database.as_ref().map(|database| database.url.clone()).unwrap();
         let location = Location::Postgres { url, connections: 6 };
-        let wanted = Wanted { seed: 8, ..Wanted::default() };
+        let wanted = Wanted { name: "beside", seed: 8, ..Wanted::default() };
         Self::start_on(location, (ScratchDir::new(), None), wanted).await
     }
 
     async fn start_on(
         location: Location,
         (scratch, database): (ScratchDir, Option<Database>),
-        Wanted { seed, instant, log, otlp }: Wanted,
+        Wanted { name, seed, instant, log, otlp, network }: Wanted,
     ) -> Self {
         let clock = Arc::new(TestClock::at(instant));
         let db = open(location, &clock, seed).await;
@@ -195,13 +203,14 @@ impl TestApp {
         let recorder = Arc::new(Recorder::default());
         db.add_sink(Arc::clone(&recorder) as Arc<dyn CommitSink>);
         let policy = Policy { allow_loopback: true, ..Policy::default() };
+        let options = tidings_egress::Options { network, ..Default::default() };
         let app = App::build(Parts {
             db,
             vault: Arc::new(Vault::seeded(7)),
-            egress: Egress::new(policy, tidings_egress::Options::default()).unwrap(),
+            egress: Egress::new(policy, options).unwrap(),
             operator_key: Some(OperatorKey::parse(OPERATOR).unwrap()),
             background: false,
-            name: "test".to_owned(),
+            name: name.to_owned(),
             webhook_origin: Some("tidings.example".to_owned()),
             otlp,
         })

@@ -33,11 +33,9 @@ impl Ratio {
         Some(Self((ratio * u64::MAX as f64) as u64))
     }
 
-    /// Decided by the trace's own id, so that every service with this ratio decides the same.
-    fn takes(self, trace_id: u128) -> bool {
-        #[expect(clippy::cast_possible_truncation, reason = "the lower half is what is compared")]
-        let random = trace_id as u64;
-        self == Self::ALL || random < self.0
+    /// `drawn` is any number, evenly distributed. Never the trace's id, which a caller chooses.
+    fn takes(self, drawn: u64) -> bool {
+        self == Self::ALL || drawn < self.0
     }
 }
 
@@ -112,8 +110,9 @@ impl Tracer {
         })
     }
 
-    /// The first span of a trace in this program. A caller's trace is gone on with. The ratio
-    /// decides whether it is recorded: a caller can ask not to be, and cannot ask for more.
+    /// The first span of a trace in this program. A caller's trace is gone on with. Whether it is
+    /// recorded is drawn by the ratio: a caller can ask not to be, and has no way to ask for more,
+    /// whatever ids it chooses and however often it comes with one.
     pub fn enter(
         &self,
         kind: SpanKind,
@@ -121,11 +120,11 @@ impl Tracer {
         name: impl FnOnce() -> Cow<'static, str>,
     ) -> Span {
         let Some(inner) = &self.0 else { return Span::default() };
-        let trace_id = caller
-            .map_or_else(|| u128::from(random()) << 64 | u128::from(random()), |c| c.trace_id);
-        if caller.is_some_and(|caller| !caller.sampled) || !inner.ratio.takes(trace_id) {
+        if caller.is_some_and(|caller| !caller.sampled) || !inner.ratio.takes(random()) {
             return Span::default();
         }
+        let trace_id = caller
+            .map_or_else(|| u128::from(random()) << 64 | u128::from(random()), |c| c.trace_id);
         self.begin(inner, kind, (trace_id, caller.map(|caller| caller.span_id)), name())
     }
 
@@ -218,8 +217,6 @@ mod tests {
             (1.0, u128::MAX, true, true),
             (1.0, 1, false, false),
             (0.0, 1, true, false),
-            (0.5, 1, true, true),
-            (0.5, u128::from(u64::MAX), true, false),
             (0.5, 1, false, false),
         ] {
             let (tracer, _ended) = tracer(ratio);
@@ -227,6 +224,28 @@ mod tests {
                 tracer.enter(SpanKind::Server, Some(caller(trace_id, sampled)), || "x".into());
             assert_eq!(span.is_recorded(), recorded, "{ratio} {trace_id} {sampled}");
         }
+    }
+
+    /// Half of all, give or take more than ten times what chance does.
+    #[test]
+    fn the_id_that_a_caller_chooses_decides_nothing() {
+        for chosen in [1, u128::from(u64::MAX), u128::MAX] {
+            let (tracer, _ended) = tracer(0.5);
+            let enter = |_: &u32| {
+                let span =
+                    tracer.enter(SpanKind::Server, Some(caller(chosen, true)), || "x".into());
+                span.is_recorded()
+            };
+            let recorded = (0..2_000).filter(enter).count();
+            assert!((750..1_250).contains(&recorded), "{recorded} of {chosen}");
+            let (tracer, _ended) = self::tracer(1e-12);
+            let span = tracer.enter(SpanKind::Server, Some(caller(chosen, true)), || "x".into());
+            assert!(!span.is_recorded(), "{chosen}");
+        }
+    }
+
+    #[test]
+    fn a_ratio_is_a_part() {
         for ratio in [-0.1, 1.1, f64::NAN, f64::INFINITY] {
             assert_eq!(Ratio::new(ratio), None, "{ratio}");
         }

@@ -51,6 +51,18 @@ pub enum WebhookError {
         limits::REPLAYS_RUNNING_MAX
     )]
     TooManyReplays,
+    /// As many erasures as may be under way.
+    #[error(
+        "at most {} erasures of a tenant are under way; ask again when some are completed, or delete \
+         the customers, who are then erased by themselves",
+        limits::ERASURES_UNFINISHED_MAX
+    )]
+    TooManyErasures,
+    /// One look at much of the log at a time.
+    #[error(
+        "a dry run of a replay or a preview of an erasure is under way; ask again when it has answered"
+    )]
+    LooksAlready,
     /// As many subscriptions as there may be.
     #[error("a tenant has at most {} webhook subscriptions", limits::SUBSCRIPTIONS_MAX)]
     TooManySubscriptions,
@@ -88,7 +100,9 @@ impl From<WebhookError> for Problem {
             | WebhookError::ReplayEnded(_) => Self::new(ProblemKind::InvalidTransition, text),
             WebhookError::PayloadGone => Self::new(ProblemKind::PayloadGone, text),
             WebhookError::TooManySubscriptions
+            | WebhookError::LooksAlready
             | WebhookError::TooManyTypes
+            | WebhookError::TooManyErasures
             | WebhookError::TooManyReplays => Self::new(ProblemKind::LimitReached, text),
             WebhookError::TypeExists(_) => {
                 Self::new(ProblemKind::AlreadyExists, text).at("/event_type", "exists", "in use")

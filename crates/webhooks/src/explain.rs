@@ -21,6 +21,8 @@ pub(crate) struct EventFacts {
     pub(crate) body: Option<ReadBody>,
     /// Whether it still waits to be fanned out.
     pub(crate) is_undispatched: bool,
+    /// Deliveries of what happened before are kept no longer.
+    pub(crate) deliveries_since: Timestamp,
 }
 
 /// What is known of the pair of event and subscription.
@@ -28,7 +30,7 @@ pub(crate) struct EventFacts {
 pub(crate) struct PairFacts {
     /// Whether the subscription's making stands behind the event in the log.
     pub(crate) made_later: bool,
-    /// The newest delivery of the pair.
+    /// The delivery of the pair that decides.
     pub(crate) delivery: Option<Delivery>,
     /// Until when this node leaves the endpoint alone.
     pub(crate) left_alone_until: Option<Timestamp>,
@@ -55,6 +57,7 @@ pub(crate) enum Verdict {
     CreatedLater,
     TypeNotSubscribed,
     FilteredOut,
+    LogGone,
     PayloadGone,
     Disabled,
     Paused,
@@ -82,6 +85,7 @@ impl Verdict {
             Self::CreatedLater => "created_later",
             Self::TypeNotSubscribed => "type_not_subscribed",
             Self::FilteredOut => "filtered_out",
+            Self::LogGone => "log_gone",
             Self::PayloadGone => "payload_gone",
             Self::Disabled => "disabled",
             Self::Paused => "paused",
@@ -109,6 +113,17 @@ impl Explained {
     fn new(verdict: Verdict, at: Option<Timestamp>, reason: impl Into<String>) -> Self {
         Self { verdict, reason: reason.into(), at, clause: None, nearest: None }
     }
+}
+
+/// The delivery that tells what came of a pair: the newest that arrived, whatever came of others;
+/// else the newest that is under way, else the newest.
+pub(crate) fn deciding(deliveries: Vec<Delivery>) -> Option<Delivery> {
+    let weight = |status: DeliveryStatus| match status {
+        DeliveryStatus::Delivered => 2,
+        DeliveryStatus::Pending | DeliveryStatus::Waiting => 1,
+        DeliveryStatus::Exhausted | DeliveryStatus::Discarded => 0,
+    };
+    deliveries.into_iter().max_by_key(|delivery| (weight(delivery.status), delivery.created_at))
 }
 
 /// Says what came of an event for a subscription, as far as can be told now.
@@ -149,6 +164,8 @@ fn of_delivery(
                 Some("gone") => "the endpoint answered 410, which says that it is no more",
                 Some("erased") => "the event was erased",
                 Some("not_sending") => "the subscription sent no more when its turn came",
+                Some("cancelled") => "the replay that it belonged to was cancelled",
+                Some("payload_gone") => "the event's payload was kept no longer",
                 _ => "there was no use in trying",
             };
             Explained::new(Verdict::Discarded, ended, why)
@@ -239,6 +256,11 @@ fn without_delivery(
         let reason = "the subscription was made after the event; a subscription gets what happens \
                       after it";
         return Explained::new(Verdict::CreatedLater, at, reason);
+    }
+    if !event.is_undispatched && event.occurred_at < event.deliveries_since {
+        let reason = "the event is older than what is kept of deliveries, so that nobody can say any \
+                      more whether it was delivered";
+        return Explained::new(Verdict::LogGone, Some(event.deliveries_since), reason);
     }
     if let Some(unwanted) = unwanted(event, name, subscription) {
         return unwanted;

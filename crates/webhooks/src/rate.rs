@@ -28,6 +28,11 @@ impl Rate {
         Self { interval, free_at: never, last_given: never }
     }
 
+    /// The last instant that was given out, while somebody waits for it.
+    pub fn given_until(&self, now: Timestamp) -> Option<Timestamp> {
+        (self.last_given > now).then_some(self.last_given)
+    }
+
     /// Lets a delivery through, or says when to come back. `returning` is one that was told so.
     pub fn admit(&mut self, returning: bool, now: Timestamp) -> Result<(), Timestamp> {
         let others_wait = self.last_given > now;
@@ -56,6 +61,8 @@ mod tests {
         assert!((0..10).all(|_| rate.admit(false, at(0)).is_ok()));
         let given: Vec<_> = (0..3).map(|_| rate.admit(false, at(0)).unwrap_err()).collect();
         assert_eq!(given, [at(100), at(200), at(300)]);
+        assert_eq!(rate.given_until(at(299)), Some(at(300)));
+        assert_eq!(rate.given_until(at(300)), None, "nobody waits any more");
         // What comes new goes behind those that wait, even when there is room.
         assert_eq!(rate.admit(false, at(150)), Err(at(400)));
         for instant in given {

@@ -55,7 +55,7 @@ impl Days {
         // What tells of something stays as long as the thing itself.
         for (pointer, days, (other, longer)) in [
             ("/reply_days", self.reply, ("attempt_days", self.attempt)),
-            ("/payload_days", self.payload, ("event_days", self.event)),
+            ("/payload_days", self.payload, ("attempt_days", self.attempt)),
             ("/attempt_days", self.attempt, ("event_days", self.event)),
         ] {
             if days > longer {
@@ -185,15 +185,14 @@ mod tests {
         assert!(faults(Days { payload: 1, reply: 1, attempt: 7, event: 90 }).is_empty());
         for (days, wanted) in [
             (Days { payload: 0, ..days }, &["/payload_days"][..]),
-            (Days { payload: 366, ..days }, &["/payload_days"]),
+            (Days { payload: 366, attempt: 400, ..days }, &["/payload_days"]),
             (Days { reply: 0, ..days }, &["/reply_days"]),
             (Days { reply: 8, attempt: 7, ..days }, &["/reply_days"]),
             (Days { attempt: 6, reply: 1, ..days }, &["/attempt_days"]),
             (Days { event: 89, attempt: 7, ..days }, &["/event_days"]),
-            (
-                Days { event: 90, payload: 91, attempt: 91, ..days },
-                &["/payload_days", "/attempt_days"],
-            ),
+            (Days { event: 90, payload: 91, attempt: 91, ..days }, &["/attempt_days"]),
+            (Days { payload: 365, attempt: 7, ..days }, &["/payload_days"]),
+            (Days { payload: 8, attempt: 7, ..days }, &["/payload_days"]),
         ] {
             assert_eq!(faults(days), wanted, "{days:?}");
         }

@@ -1,5 +1,7 @@
 //! What a search in the log asks for: an id, which an index finds, or words. Pure.
 
+use std::borrow::Cow;
+
 use tidings_kernel::{AnyId, FieldError};
 
 /// The longest text that is searched for, in characters.
@@ -43,10 +45,54 @@ impl Search {
     }
 
     /// Whether every word stands in an event's body, whole, in any case. A body is what is sent, so
-    /// words of names of fields are found too.
+    /// words of names of fields are found too; what is written with escapes is read as what it means.
     pub(crate) fn is_in(&self, body: &[u8]) -> bool {
-        let body = String::from_utf8_lossy(body).to_lowercase();
+        let body = meant(&String::from_utf8_lossy(body)).to_lowercase();
         self.words.iter().all(|word| stands_in(&body, word))
+    }
+}
+
+/// A text of JSON with its escapes read.
+fn meant(text: &str) -> Cow<'_, str> {
+    let Some(first) = text.find('\\') else { return Cow::Borrowed(text) };
+    let (mut read, mut rest) = (text[..first].to_owned(), &text[first..]);
+    while let Some(at) = rest.find('\\') {
+        read.push_str(&rest[..at]);
+        let (letter, behind) = escape(&rest[at + 1..]);
+        read.push(letter);
+        rest = behind;
+    }
+    read.push_str(rest);
+    Cow::Owned(read)
+}
+
+/// The character that an escape stands for, and what is behind it.
+fn escape(text: &str) -> (char, &str) {
+    let mut characters = text.chars();
+    let letter = match characters.next() {
+        Some('u') => return unicode_escape(characters.as_str()),
+        Some('n') => '\n',
+        Some('r') => '\r',
+        Some('t') => '\t',
+        Some('b' | 'f') => ' ',
+        Some(itself) => itself,
+        None => '\\',
+    };
+    (letter, characters.as_str())
+}
+
+/// The same for the four digits behind `\u`, and for the pair of such escapes that stands for what
+/// four digits cannot.
+fn unicode_escape(text: &str) -> (char, &str) {
+    let unit = |text: &str| text.get(..4).and_then(|digits| u16::from_str_radix(digits, 16).ok());
+    let Some(first) = unit(text) else { return (char::REPLACEMENT_CHARACTER, text) };
+    let behind = &text[4..];
+    let second = behind.strip_prefix("\\u").and_then(unit);
+    let pair = [first, second.unwrap_or(0)];
+    match char::decode_utf16(pair).next() {
+        Some(Ok(letter)) if letter.len_utf16() == 2 => (letter, &behind[6..]),
+        Some(Ok(letter)) => (letter, behind),
+        Some(Err(_)) | None => (char::REPLACEMENT_CHARACTER, behind),
     }
 }
 
@@ -83,6 +129,31 @@ mod tests {
             ("data", true),
         ] {
             assert_eq!(Search::parse(text).unwrap().is_in(body.as_bytes()), wanted, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_written_with_escapes_is_found_as_what_it_means() {
+        let body = r#"{"a":"hello\nquetzal","b":"a\tzebra","c":"Z\u00fcrichberg","d":"C:\\temp\/x",
+            "e":"say \"so\"","f":"\uD83E\uDD80crab","g":"\uD83Elone","h":"\u12","i":"\\u0041bc"}"#;
+        for (text, wanted) in [
+            ("quetzal", true),
+            ("nquetzal", false),
+            ("zebra", true),
+            ("zürichberg", true),
+            ("u00fcrichberg", false),
+            (r"c:\temp/x", true),
+            (r#""so""#, true),
+            ("🦀crab", true),
+            ("crab", true),
+            ("lone", true),
+            ("abc", false),
+            (r"\u0041bc", true),
+        ] {
+            assert_eq!(Search::parse(text).unwrap().is_in(body.as_bytes()), wanted, "{text}");
+        }
+        for text in ["\\", "\\u", "\\u1", "\\uD83E\\u", "\\uD83E\\u00", "\\ué€", ""] {
+            assert!(!Search::parse("word").unwrap().is_in(text.as_bytes()), "{text}");
         }
     }
 

@@ -49,6 +49,11 @@ pub(crate) struct Tally {
     pub(crate) of_types: BTreeMap<(TenantId, Timestamp), BTreeMap<String, Hour>>,
 }
 
+/// The beginning of the hour that an instant lies in.
+pub(crate) fn hour_of(at: Timestamp) -> Timestamp {
+    Timestamp::from_micros(at.micros() - at.micros().rem_euclid(HOUR))
+}
+
 impl Tally {
     /// Whether there is nothing to add.
     pub(crate) fn is_empty(&self) -> bool {
@@ -58,8 +63,7 @@ impl Tally {
     /// Adds one attempt.
     pub(crate) fn count(&mut self, counted: &Counted<'_>) {
         let Counted { tenant_id, subscription_id, event_name, started_at, .. } = *counted;
-        let micros = started_at.micros();
-        let hour_at = Timestamp::from_micros(micros - micros.rem_euclid(HOUR));
+        let hour_at = hour_of(started_at);
         self.hours.entry((tenant_id, subscription_id, hour_at)).or_default().count(counted);
         let of_types = self.of_types.entry((tenant_id, hour_at)).or_default();
         if let Some(hour) = of_types.get_mut(event_name) {

@@ -2,7 +2,7 @@
 
 use tidings_kernel::{TenantId, Timestamp, WebhookSubscriptionId};
 
-use crate::engine::EngineNow;
+use crate::engine::{EngineNow, LaneNow};
 
 /// Whether a subscription sends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +36,10 @@ pub struct StuckEndpoint {
     pub ordered: i64,
     /// Those that no living node holds.
     pub homeless: i64,
+    /// Those that are due, and that a living node holds that was not asked.
+    pub elsewhere: i64,
+    /// One such node, by its name.
+    pub holder: Option<String>,
     /// A class of failure that one of them met last.
     pub error: Option<String>,
     /// Whether the subscription sends.
@@ -53,6 +57,8 @@ pub enum Hindrance {
     NoLivingNode,
     /// The node that was asked may not send: it could not say that it lives.
     NoLease,
+    /// Another node holds them; what it has in memory is not known here.
+    Elsewhere(String),
     /// The subscription does not send.
     NotSending(Sends),
     /// The endpoint is left alone until then.
@@ -74,8 +80,9 @@ pub enum Hindrance {
 }
 
 impl StuckEndpoint {
-    /// What holds the deliveries up, the reason behind the others first.
-    pub fn hindrance(&self, engine: Option<&EngineNow>) -> Hindrance {
+    /// What holds the deliveries up, the reason behind the others first. A reason that could be
+    /// somebody's is not theirs: it must explain why these are not sent.
+    pub fn hindrance(&self, engine: Option<&EngineNow>, now: Timestamp) -> Hindrance {
         let lane = engine.and_then(|engine| engine.lanes.get(&self.subscription_id));
         if self.sends != Sends::Yes {
             return Hindrance::NotSending(self.sends);
@@ -83,17 +90,22 @@ impl StuckEndpoint {
         if self.homeless > 0 && self.due > 0 {
             return Hindrance::NoLivingNode;
         }
+        if engine.is_some_and(|engine| !engine.holds_lease) {
+            return Hindrance::NoLease;
+        }
         if let Some(until) = lane.and_then(|lane| lane.open_until) {
             return Hindrance::BreakerOpen(until);
         }
         if let Some(since) = self.failing_since {
             return Hindrance::Failing(since);
         }
-        if engine.is_some_and(|engine| !engine.holds_lease) {
-            return Hindrance::NoLease;
-        }
-        if let Some(per_second) = self.rate_per_second {
+        if let Some(per_second) =
+            self.rate_per_second.filter(|rate| self.is_paced(*rate, lane, now))
+        {
             return Hindrance::Pace(per_second);
+        }
+        if let Some(holder) = self.holder.as_ref().filter(|_| self.elsewhere >= self.due) {
+            return Hindrance::Elsewhere(holder.clone());
         }
         if engine.is_some_and(|engine| engine.slots.waiting > 0) {
             return Hindrance::Share;
@@ -109,6 +121,14 @@ impl StuckEndpoint {
         }
         Hindrance::Unknown
     }
+
+    /// Whether it is the pace that they wait for: the lane has given out instants that are to come, or
+    /// more are due than the endpoint can have taken since the oldest of their events.
+    fn is_paced(&self, per_second: u32, lane: Option<&LaneNow>, now: Timestamp) -> bool {
+        let seconds = i64::try_from(now.since(self.oldest_at).as_secs()).unwrap_or(i64::MAX);
+        lane.is_some_and(|lane| lane.paced_until.is_some())
+            || self.due > seconds.saturating_mul(i64::from(per_second))
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +138,7 @@ mod tests {
     use tidings_kernel::{NodeId, Uuid};
 
     use super::*;
-    use crate::engine::{LaneNow, SlotsNow};
+    use crate::engine::SlotsNow;
 
     fn at(seconds: i64) -> Timestamp {
         Timestamp::from_micros(seconds * 1_000_000)
@@ -134,6 +154,8 @@ mod tests {
             soonest_at: at(900),
             ordered: 0,
             homeless: 0,
+            elsewhere: 0,
+            holder: None,
             error: None,
             sends: Sends::Yes,
             rate_per_second: None,
@@ -159,7 +181,14 @@ mod tests {
         let fenced = EngineNow { holds_lease: false, ..idle.clone() };
         let paused = StuckEndpoint { sends: Sends::Paused, homeless: 1, ..failing.clone() };
         let homeless = StuckEndpoint { homeless: 1, ..failing.clone() };
-        let paced = StuckEndpoint { rate_per_second: Some(2), ..stuck() };
+        let given_out =
+            engine(LaneNow { paced_until: Some(at(902)), window: 4, ..LaneNow::default() });
+        let quick = StuckEndpoint { rate_per_second: Some(2), ..stuck() };
+        let many = StuckEndpoint { due: 2_000, ..quick.clone() };
+        let none_due = StuckEndpoint { due: 0, ..quick.clone() };
+        let elsewhere = StuckEndpoint { elsewhere: 2, holder: Some("b".to_owned()), ..stuck() };
+        let some_elsewhere = StuckEndpoint { elsewhere: 1, ..elsewhere.clone() };
+        let b = || Hindrance::Elsewhere("b".to_owned());
         let ordered = StuckEndpoint { ordered: 4, ..stuck() };
         let some_ordered = StuckEndpoint { ordered: 1, ..stuck() };
         let planned = StuckEndpoint { due: 0, homeless: 4, ..stuck() };
@@ -167,10 +196,23 @@ mod tests {
             (&paused, Some(&open), Hindrance::NotSending(Sends::Paused)),
             (&homeless, Some(&open), Hindrance::NoLivingNode),
             (&failing, Some(&open), Hindrance::BreakerOpen(at(60))),
-            (&failing, Some(&fenced), Hindrance::Failing(at(5))),
+            // Nothing goes out, whether or not the endpoint would take it.
+            (&failing, Some(&fenced), Hindrance::NoLease),
+            (&quick, Some(&fenced), Hindrance::NoLease),
             (&failing, None, Hindrance::Failing(at(5))),
-            (&paced, Some(&fenced), Hindrance::NoLease),
-            (&paced, Some(&full), Hindrance::Pace(2)),
+            (&quick, Some(&given_out), Hindrance::Pace(2)),
+            (&many, Some(&idle), Hindrance::Pace(2)),
+            (&many, None, Hindrance::Pace(2)),
+            // A pace that could have let all of them through is not why they wait.
+            (&quick, Some(&idle), Hindrance::Unknown),
+            (&quick, Some(&full), Hindrance::Window(4)),
+            (&quick, None, Hindrance::Unknown),
+            (&none_due, None, Hindrance::Planned(at(900))),
+            // What this node has in memory says nothing of what another one holds.
+            (&elsewhere, Some(&full), b()),
+            (&elsewhere, Some(&taken), b()),
+            (&elsewhere, None, b()),
+            (&some_elsewhere, Some(&idle), Hindrance::Unknown),
             (&stuck(), Some(&taken), Hindrance::Share),
             (&ordered, Some(&full), Hindrance::Window(4)),
             (&ordered, Some(&idle), Hindrance::Order),
@@ -179,7 +221,7 @@ mod tests {
             (&stuck(), Some(&idle), Hindrance::Unknown),
             (&stuck(), None, Hindrance::Unknown),
         ] {
-            assert_eq!(stuck.hindrance(engine), hindrance, "{stuck:?} {engine:?}");
+            assert_eq!(stuck.hindrance(engine, at(901)), hindrance, "{stuck:?} {engine:?}");
         }
     }
 }

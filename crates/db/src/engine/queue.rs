@@ -7,7 +7,7 @@ use std::time::Instant;
 use tidings_kernel::limits;
 
 use crate::DbError;
-use crate::engine::sqlite::Job;
+use crate::engine::group::Job;
 use crate::metrics::DbMetrics;
 
 /// Which queue a unit waits in.

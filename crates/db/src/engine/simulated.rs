@@ -12,7 +12,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OpenFlags};
 use tidings_kernel::Timestamp;
 
-use super::sqlite::{Guard, Job};
+use super::group::{Guard, Job};
 use crate::DbError;
 use crate::run::Isolation;
 use crate::sqlite_conn::{sqlite_control, sqlite_error};

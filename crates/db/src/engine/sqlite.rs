@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::Connection;
 use tidings_kernel::limits;
 
 use crate::DbError;
+use crate::engine::connect::{assert_sound, open_onlooker, open_reader, pragmas, wal_of};
+use crate::engine::group::{Ended, Group, Guard, Job};
 use crate::engine::queue::{Lane, WriterQueue};
 use crate::engine::room::Room;
 use crate::metrics::{DbMetrics, PoolState};
 use crate::sqlite_conn::{sqlite_control, sqlite_error};
 
-/// The oldest SQLite whose write-ahead log is known to be sound.
-const OLDEST_VERSION: i32 = 3_051_003;
 /// Connections for reading.
 const READERS: usize = 4;
-/// A log of this size is copied back by the checkpointer, beside the writer. A page that changed often
-/// is copied once, so a longer log costs less; it is read at start, at some 500 MiB a second.
-const CHECKPOINT_BYTES: u64 = 32 * 1024 * 1024;
+/// A log of this size is copied back by the checkpointer, beside the writer. A longer one would cost less
+/// (a page that changed often is copied once), and take more of a small disk than is kept free.
+const CHECKPOINT_BYTES: u64 = 8 * 1024 * 1024;
 /// A log of this size makes the writer itself wait for a checkpoint.
 const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
@@ -27,37 +27,6 @@ const WAL_BYTES_MAX: u64 = 256 * 1024 * 1024;
 /// leaves copies in its free space that no later deletion overwrites. It is rewritten in memory, and
 /// writers wait for a second or two.
 const REWRITE_BYTES_MAX: u64 = 128 * 1024 * 1024;
-
-/// A unit of work on its way through the writer. It may run again; what counts is how it ended last.
-pub(crate) trait Unit: Send {
-    /// Runs inside the open transaction and hands the connection back.
-    fn run(&mut self, conn: Box<Connection>, guard: Guard) -> (Box<Connection>, Ended);
-
-    /// Called after the flush that holds it, or after its failure.
-    fn reply(self: Box<Self>, flushed: Result<(), DbError>);
-}
-
-/// A unit, whatever it gives.
-pub(crate) type Job = Box<dyn Unit>;
-
-/// What stands between a unit and those that share its transaction. A savepoint copies every page
-/// that the unit changes, so there is none until one is needed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Guard {
-    /// Nothing: a unit that fails after it wrote spoils the transaction.
-    Nothing,
-    /// A savepoint: a unit that fails is undone alone.
-    Savepoint,
-}
-
-/// How a unit left the transaction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// It can be committed.
-    Whole,
-    /// It holds a part of a unit that failed.
-    Spoilt,
-}
 
 /// Whether units run on a thread of their own or where they are asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,7 +62,8 @@ impl Sqlite {
             WriterMode::Thread | WriterMode::Inline => Some(Writer::open(path, on_fatal)?),
             WriterMode::Absent => None,
         };
-        let readers = (0..READERS).map(|_| open_reader(path)).collect::<Result<Vec<_>, _>>()?;
+        let open = if mode == WriterMode::Absent { open_onlooker } else { open_reader };
+        let readers = (0..READERS).map(|_| open(path)).collect::<Result<Vec<_>, _>>()?;
         let queue = Arc::new(WriterQueue::new(metrics));
         let (inline, thread) = match (writer, mode) {
             (Some(writer), WriterMode::Inline) => (Some(Mutex::new(writer)), None),
@@ -201,64 +171,8 @@ fn truncate(path: &Path) -> Result<bool, DbError> {
     Ok(busy == 0)
 }
 
-fn assert_sound() -> Result<(), DbError> {
-    if rusqlite::version_number() < OLDEST_VERSION {
-        return Err(DbError::Unavailable(format!(
-            "SQLite {} can corrupt its log; 3.51.3 is the oldest sound version",
-            rusqlite::version()
-        )));
-    }
-    Ok(())
-}
-
-fn open_reader(path: &Path) -> Result<Box<Connection>, DbError> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let conn = Connection::open_with_flags(path, flags).map_err(sqlite_error)?;
-    pragmas(&conn)?;
-    conn.pragma_update(None, "query_only", true).map_err(sqlite_error)?;
-    Ok(Box::new(conn))
-}
-
-fn pragmas(conn: &Connection) -> Result<(), DbError> {
-    conn.busy_timeout(Duration::from_secs(5)).map_err(sqlite_error)?;
-    conn.set_prepared_statement_cache_capacity(512);
-    for (name, value) in [
-        ("synchronous", "FULL"),
-        ("foreign_keys", "ON"),
-        ("mmap_size", "0"),
-        ("trusted_schema", "OFF"),
-        ("cache_size", "-8192"),
-        ("temp_store", "MEMORY"),
-        // What is deleted is overwritten: erasure means the bytes of the file.
-        ("secure_delete", "ON"),
-    ] {
-        conn.pragma_update(None, name, value).map_err(sqlite_error)?;
-    }
-    for (name, wanted) in [("synchronous", 2_i64), ("foreign_keys", 1)] {
-        let is: i64 =
-            conn.pragma_query_value(None, name, |row| row.get(0)).map_err(sqlite_error)?;
-        if is != wanted {
-            return Err(DbError::Unavailable(format!("SQLite did not accept {name}")));
-        }
-    }
-    Ok(())
-}
-
 /// Called once when a flush has failed: the process must end without acknowledging anything.
 pub(crate) type OnFatal = Arc<dyn Fn(&str) + Send + Sync>;
-
-/// Units that share a flush, in the order in which they ran.
-struct Group {
-    jobs: Vec<Job>,
-    /// Nothing, until one of them has spoilt the transaction.
-    guard: Guard,
-}
-
-impl Default for Group {
-    fn default() -> Self {
-        Self { jobs: Vec::new(), guard: Guard::Nothing }
-    }
-}
 
 struct Writer {
     /// Absent while a job has it, and for good if a job did not give it back.
@@ -282,11 +196,9 @@ impl Writer {
         conn.pragma_update(None, "cache_size", "-32768").map_err(sqlite_error)?;
         conn.pragma_update(None, "wal_autocheckpoint", 0).map_err(sqlite_error)?;
         crate::migrate::sqlite(&mut conn)?;
-        let mut wal = path.as_os_str().to_owned();
-        wal.push("-wal");
         Ok(Self {
             conn: Some(Box::new(conn)),
-            wal: PathBuf::from(wal),
+            wal: wal_of(path),
             on_fatal,
             poisoned: false,
             checkpointer: spawn_checkpointer(path)?,

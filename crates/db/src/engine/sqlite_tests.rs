@@ -1,6 +1,7 @@
 //! A group in which one unit finds no room: SQLite may undo the neighbours' part with it.
 
 use super::*;
+use crate::engine::group::Unit;
 
 type Outcome = Result<(), DbError>;
 
@@ -79,7 +80,7 @@ impl Bench {
             outcomes.push(receive);
         }
         go.send(()).unwrap();
-        // The first may run again, with a group that is undone, and then nothing holds it.
+        // The group may run again, and its first job must not wait again.
         drop(go);
         outcomes.into_iter().skip(1).map(|outcome| outcome.recv().unwrap()).collect()
     }

@@ -129,6 +129,38 @@ async fn a_receiver_that_stops_reading_times_out_in_send() {
     assert!(exchange.phases.total < Duration::from_millis(800));
 }
 
+/// The large bodies are more than all buffers on the way hold, so the sender still writes when the
+/// answer comes.
+#[tokio::test]
+async fn a_receiver_that_refuses_early_and_closes_is_heard() {
+    for (status, header, length) in [
+        (413, "", 16 << 20),
+        (200, "", 16 << 20),
+        (413, "connection: close\r\n", 16 << 20),
+        (413, "connection: close\r\n", 240 << 10),
+    ] {
+        let server = Server::running(move |peer| {
+            let mut start = [0; 64];
+            std::io::Read::read_exact(&mut peer.stream, &mut start).unwrap();
+            let head = format!("HTTP/1.1 {status} X\r\n{header}content-length: 2\r\n\r\nno");
+            peer.say(head.as_bytes());
+            // It is closed with our body unread, which resets the connection.
+        });
+        let egress = local();
+        let target = egress.vet(&server.url()).unwrap();
+        for round in 0..20 {
+            let body = Bytes::from(vec![b'x'; length]);
+            let exchange =
+                egress.send(&target, HeaderMap::new(), body, Duration::from_secs(5)).await;
+            let reply = exchange.outcome.unwrap_or_else(|error| {
+                panic!("{status} after {length} bytes, round {round}: {error}")
+            });
+            assert_eq!(reply.status, status);
+        }
+        assert_eq!(server.connections(), 20, "a connection that was cut is not used again");
+    }
+}
+
 #[tokio::test]
 async fn a_reply_while_the_body_is_still_on_its_way_counts() {
     let server = Server::running(|peer| {

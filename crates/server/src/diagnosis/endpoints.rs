@@ -11,8 +11,8 @@ pub(super) fn endpoint(stuck: &StuckEndpoint, facts: &Facts) -> Finding {
         "{} deliveries to {} wait, {} of them are due",
         stuck.waiting, stuck.subscription_id, stuck.due
     );
-    let hindrance = stuck.hindrance(facts.live.as_ref());
-    let (code, why, action) = told(&hindrance, stuck, facts);
+    let hindrance = stuck.hindrance(facts.live.as_ref(), facts.now);
+    let (code, why, action) = told(&hindrance, stuck);
     let finding = match code {
         "deliveries_without_node" | "deliveries_without_lease" | "deliveries_stuck" => {
             Finding::problem(code, what)
@@ -30,8 +30,16 @@ pub(super) fn endpoint(stuck: &StuckEndpoint, facts: &Facts) -> Finding {
 /// A code, the reason, and what to do.
 type Told = (&'static str, String, String);
 
+const fn why_not(sends: Sends) -> &'static str {
+    match sends {
+        Sends::Paused => "its owner has paused the subscription",
+        Sends::Disabled => "the subscription is disabled: the endpoint took nothing",
+        Sends::Deleted | Sends::Yes => "the subscription is deleted",
+    }
+}
+
 /// What holds deliveries up, in words.
-fn told(hindrance: &Hindrance, stuck: &StuckEndpoint, facts: &Facts) -> Told {
+fn told(hindrance: &Hindrance, stuck: &StuckEndpoint) -> Told {
     let class = stuck.error.as_deref();
     let failed = class.map_or_else(String::new, |class| format!("; the last failures: {class}"));
     let see = format!("/api/v1/webhooks/subscriptions/{}/deliveries", stuck.subscription_id);
@@ -46,15 +54,21 @@ fn told(hindrance: &Hindrance, stuck: &StuckEndpoint, facts: &Facts) -> Told {
             "this node may not send: it could not say that it lives".to_owned(),
             "look at the connection to the database".to_owned(),
         ),
-        Hindrance::Unknown => unknown(facts),
+        Hindrance::Elsewhere(node) => (
+            "deliveries_late",
+            format!(
+                "{node} holds them, and only it knows: breaker, pace, window and share are in its memory"
+            ),
+            format!("ask it: tidings doctor --server with the URL of {node}"),
+        ),
+        Hindrance::Unknown => (
+            "deliveries_stuck",
+            "nothing that is known holds them up".to_owned(),
+            "look at tidings_loop_age_seconds{task=\"due\"} and the log, and report it".to_owned(),
+        ),
         Hindrance::NotSending(sends) => (
             "subscription_not_sending",
-            match sends {
-                Sends::Paused => "its owner has paused the subscription",
-                Sends::Disabled => "the subscription is disabled: the endpoint took nothing",
-                Sends::Deleted | Sends::Yes => "the subscription is deleted",
-            }
-            .to_owned(),
+            why_not(*sends).to_owned(),
             "nothing: when they are due they end as discarded".to_owned(),
         ),
         Hindrance::BreakerOpen(until) => (
@@ -95,20 +109,4 @@ fn told(hindrance: &Hindrance, stuck: &StuckEndpoint, facts: &Facts) -> Told {
             "nothing".to_owned(),
         ),
     }
-}
-
-fn unknown(facts: &Facts) -> Told {
-    if facts.is_server || facts.engine_name == "sqlite" {
-        return (
-            "deliveries_stuck",
-            "nothing that is known holds them up".to_owned(),
-            "look at tidings_loop_age_seconds{task=\"due\"} and the log, and report it".to_owned(),
-        );
-    }
-    (
-        "deliveries_late",
-        "only the server that holds them knows: breaker, pace, window and share are in its memory"
-            .to_owned(),
-        "ask it: tidings doctor --server URL".to_owned(),
-    )
 }

@@ -92,6 +92,8 @@ fn stuck(homeless: i64) -> StuckEndpoint {
         soonest_at: at(6),
         ordered: 0,
         homeless,
+        elsewhere: 0,
+        holder: None,
         error: Some("refused".to_owned()),
         sends: Sends::Yes,
         rate_per_second: None,

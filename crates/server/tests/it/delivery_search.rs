@@ -148,7 +148,7 @@ stories! {
         let (ada, _, _hooks) = history(app, &acme).await;
         acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.order"})).await;
         let order = json!({"event_type": "custom.order", "event_id": "order-17/b",
-            "event_data": {"city": "Zürich", "total": 4990}});
+            "event_data": {"city": "Zürich", "total": 4990, "note": "one\nquetzal"}});
         let published = acme.post("/api/v1/webhooks/events", order).await;
         assert_eq!(published.status, StatusCode::ACCEPTED, "{}", published.json());
         app.settle().await;
@@ -161,6 +161,7 @@ stories! {
             ("example.com", 3),
             ("exampl", 0),
             ("z%C3%BCrich", 1),
+            ("quetzal", 1),
             ("Z%C3%9CRICH+4990", 1),
             ("Z%C3%9CRICH+4991", 0),
             ("499", 0),
@@ -175,6 +176,14 @@ stories! {
         let two = acme.get(&format!("{SEARCH}?q=example.com&limit=1&cursor={cursor}")).await;
         assert!(one.json()["data"][0]["position"].as_i64()
             > two.json()["data"][0]["position"].as_i64(), "the newest first");
+
+        // An object with more events than fit a page is found by its id all the same, newest first.
+        let first = acme.get(&format!("{SEARCH}?q={ada}&limit=1")).await.json();
+        assert_eq!(first["data"][0]["type"], "customer.updated");
+        let cursor = first["next_cursor"].as_str().unwrap();
+        let second = acme.get(&format!("{SEARCH}?q={ada}&limit=1&cursor={cursor}")).await.json();
+        assert_eq!((&second["data"][0]["type"], &second["next_cursor"], &second["looked_back_to"]),
+            (&json!("customer.created"), &Value::Null, &Value::Null));
 
         let other = app.tenant("other").await;
         for q in [id.as_str(), ada.as_str(), "order-17/b", "example.com"] {

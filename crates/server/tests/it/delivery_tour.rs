@@ -76,6 +76,10 @@ async fn estimated(acme: &Tenant, hooks: [&Receiver; 2]) {
         let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
             "deliveries": "missing", "dry_run": true});
         done(acme.post("/api/v1/webhooks/replays", body)).await;
+        let object = acme.get("/api/v1/customers").await.text("/data/0/id");
+        let body = json!({"subscription_id": hook.subscription_id, "from": "2026-01-01T00:00:00Z",
+            "to": "2100-01-01T00:00:00Z", "subject_id": object, "dry_run": true});
+        done(acme.post("/api/v1/webhooks/replays", body)).await;
     }
 }
 

@@ -15,7 +15,7 @@ use tidings_jobs::{
 };
 use tidings_kernel::{Clock, IdSeed, Problem};
 use tidings_server::{App, Diagnosis, Parts, Settings};
-use tidings_testkit::{Script, TestApp, TestEngine, stories};
+use tidings_testkit::{Receiver, Script, TestApp, TestEngine, stories};
 use tidings_vault::Vault;
 
 const PATH: &str = "/api/v1/operator/diagnosis";
@@ -59,6 +59,16 @@ impl ReactionHandler for Faulty {
     fn react<'t>(&self, _: &'t mut UnitOfWork, _: Vec<LoggedEvent>) -> UnitFuture<'t, (), Problem> {
         Box::pin(async { Err(Problem::unavailable("the reaction is meant to fail", 1)) })
     }
+}
+
+/// Waits until something is so that comes by itself.
+async fn until(is_so: impl AsyncFn() -> bool) {
+    let waited = tokio::time::timeout(Duration::from_secs(20), async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    });
+    waited.await.unwrap();
 }
 
 /// How the installation looks from outside, once its server has ended.
@@ -139,6 +149,44 @@ stories! {
         let diagnosis = asked(app).await;
         let paused = finding(&diagnosis, "subscription_not_sending");
         assert!(paused["why"].as_str().unwrap().contains("paused"), "{paused}");
+    }
+
+    async fn an_order_a_window_and_a_share_are_reasons(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let ordered = acme.receiver_with(json!({"events": ["customer.*"],
+            "ordering": "per_object"})).await;
+        ordered.always(Script::hang());
+        let ada = acme.customer("ada@example.com").await;
+        let path = format!("/api/v1/customers/{ada}");
+        assert_eq!(acme.patch(&path, json!({"first_name": "Augusta"})).await.status, StatusCode::OK);
+        ordered.wait_for(1).await;
+        until(async || codes(&asked(app).await) == ["waits_for_order"]).await;
+
+        // Three more objects: as many attempts as the endpoint is trusted with at first.
+        for number in 0..3 {
+            acme.customer(&format!("c{number}@example.com")).await;
+        }
+        ordered.wait_for(4).await;
+        let diagnosis = asked(app).await;
+        let full = finding(&diagnosis, "window_full");
+        assert!(full["why"].as_str().unwrap().contains("4 attempts are under way"), "{full}");
+
+        // Endpoints that have not answered yet share a quarter of all slots.
+        let others = Receiver::start().await;
+        others.always(Script::hang());
+        for _ in 0..32 {
+            let body = json!({"url": others.url(), "events": ["customer.created"]});
+            let made = acme.post("/api/v1/webhooks/subscriptions", body).await;
+            assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+        }
+        for number in 0..4 {
+            acme.customer(&format!("d{number}@example.com")).await;
+        }
+        until(async || app.app.engine.now().slots.waiting > 0).await;
+        let diagnosis = asked(app).await;
+        let taken = finding(&diagnosis, "slots_taken");
+        assert_eq!(taken["subject"], ordered.subscription_id);
+        assert_eq!(diagnosis["is_well"], true, "receivers that are slow are not the installation's");
     }
 
     async fn what_has_no_position_and_no_run_is_told_of(app: &TestApp) {
@@ -228,6 +276,64 @@ stories! {
         let other = from_outside(app, Some(&"5a".repeat(32))).await;
         assert!(other.findings.iter().any(|finding| finding.code == "root_key_differs"));
     }
+}
+
+/// On one engine: SQLite has one node.
+#[test]
+fn what_another_node_holds_is_asked_of_that_node() {
+    TestApp::run(TestEngine::Postgres, |app| {
+        Box::pin(async move {
+            let acme = app.tenant("acme").await;
+            let fields = json!({"events": ["customer.created"], "rate_per_second": 1});
+            let hook = acme.receiver_with(fields).await;
+            let other = app.start_beside().await;
+            let there = other.operator.with_key(acme.client.key().unwrap());
+            for number in 0..2 {
+                let body = json!({"email": format!("c{number}@example.com"), "first_name": "C",
+                    "last_name": "D"});
+                let made = there.post("/api/v1/customers", &body).await.unwrap();
+                assert_eq!(made.status, StatusCode::CREATED, "{}", made.json());
+            }
+            hook.wait_for(1).await;
+            other.app.engine.activity().idle().await;
+            // By this node's clock the second is due, and the other's has not moved; neither has been
+            // silent for long enough to be dead.
+            app.clock.advance(Duration::from_millis(1_500));
+            let diagnosis = asked(app).await;
+            let late = finding(&diagnosis, "deliveries_late");
+            assert_eq!(late["severity"], "notice");
+            for text in [&late["why"], &late["action"]] {
+                assert!(text.as_str().unwrap().contains("beside"), "{late}");
+            }
+            assert_eq!(diagnosis["is_well"], true, "{diagnosis:#}");
+            // The node that holds it knows more.
+            other.app.engine.activity().idle().await;
+            finding(&asked(&other).await, "endpoint_paced");
+            other.end().await;
+        })
+    });
+}
+
+/// On one engine: with SQLite nobody needs a lease.
+#[test]
+fn work_that_nobody_does_is_told_of() {
+    TestApp::run(TestEngine::Postgres, |app| {
+        Box::pin(async move {
+            let leases = Leases::new(app.app.db.clone(), app.app.engine.node_id());
+            assert!(leases.hold("test.work").await.unwrap());
+            assert_eq!(codes(&asked(app).await), Vec::<String>::new());
+            app.clock.advance(Duration::from_mins(1));
+            let diagnosis = asked(app).await;
+            let unheld = finding(&diagnosis, "lease_unheld");
+            assert_eq!(
+                (&unheld["severity"], &unheld["subject"]),
+                (&json!("problem"), &json!("test.work"))
+            );
+            assert_eq!(unheld["since"], "2026-11-23T12:00:03.000000Z", "{unheld}");
+            assert!(leases.hold("test.work").await.unwrap());
+            assert_eq!(codes(&asked(app).await), Vec::<String>::new(), "somebody does it again");
+        })
+    });
 }
 
 /// On one engine: with SQLite there is no other clock.

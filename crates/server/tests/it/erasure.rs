@@ -2,9 +2,23 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{Method, StatusCode};
 use serde_json::{Value, json};
+use tidings_db::{DbError, Silent, ToValue, Value as Stored, work};
+use tidings_kernel::{CustomerId, ErasureId, TenantId, Timestamp, Uuid};
 use tidings_testkit::{Script, Tenant, TestApp, stories};
+
+use crate::replays::{REPLAYS, SECOND, ended, replay};
+
+tidings_db::statements! {
+    /// Erasures of a tenant that are under way, as many as one likes.
+    insert FLOOD = "erasures" (
+        tenant_id uuid, id uuid, subject_id uuid, subject_text text, asked_by text,
+        before_version int, before_at int, phase text, reached text, own_events int,
+        mentioning_events int, deliveries_discarded int, attempts_cleared int,
+        replies_replaced int, requested_at int, version int
+    ), "";
+}
 
 const ERASURES: &str = "/api/v1/privacy/erasures";
 const CANARY: &str = "Canaryname";
@@ -30,6 +44,42 @@ async fn the_only_receipt(acme: &Tenant) -> Value {
     let receipt = acme.get(&format!("{ERASURES}/{id}")).await.json();
     assert_eq!(receipt, all["data"][0]);
     receipt
+}
+
+/// Has so many erasures of a tenant wait, which were asked for long ago.
+async fn flood(app: &TestApp, acme: &Tenant, count: u128) {
+    let tenant_id: TenantId = acme.id.parse().unwrap();
+    let at = app.app.db.now().before(Duration::from_mins(30));
+    let row = |number: u128| -> Vec<Stored> {
+        let subject = CustomerId::from_uuid(Uuid::from_u128(number)).any();
+        let id = ErasureId::from_uuid(Uuid::from_u128(number));
+        let (nothing, ever): (i64, Timestamp) = (0, at);
+        vec![
+            tenant_id.to_value(),
+            id.to_value(),
+            subject.uuid.to_value(),
+            subject.to_string().to_value(),
+            "api".to_value(),
+            i64::MAX.to_value(),
+            ever.to_value(),
+            "own_events".to_value(),
+            "".to_value(),
+            nothing.to_value(),
+            nothing.to_value(),
+            nothing.to_value(),
+            nothing.to_value(),
+            nothing.to_value(),
+            ever.to_value(),
+            1_i64.to_value(),
+        ]
+    };
+    let rows: Vec<Vec<Stored>> = (1..=count).map(row).collect();
+    let ctx = app.app.db.tenant_ctx("test", tenant_id).await.unwrap();
+    let unit = work!([rows], |work| async move {
+        work.silent(Silent::Purge).execute_many(&FLOOD, &rows).await
+    });
+    let written = app.app.db.write::<u64, DbError, _>(&ctx, unit).await.unwrap().into_inner();
+    assert_eq!(u128::from(written), count);
 }
 
 /// Neither the database's file nor its log holds the canary; on a server there are no such files.
@@ -93,6 +143,115 @@ stories! {
         let body = json!({"email": "ada@example.com", "first_name": CANARY, "last_name": "Lovelace"});
         let again = keyed.post("/api/v1/customers", &body).await.unwrap();
         assert_eq!((again.status, again.problem().as_str()), (StatusCode::GONE, "payload_gone"));
+    }
+
+    async fn what_is_being_replayed_or_repeated_is_not_sent_once_erasure_was_asked_for(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let live = acme.receiver(&["customer.created"]).await;
+        let mut ids = Vec::new();
+        for number in 0..6 {
+            ids.push(person(&acme, &format!("c{number}@example.com")).await);
+        }
+        app.settle().await;
+        let hook = acme.receiver(&["customer.created"]).await;
+        let fields = json!({"after_position": 0, "rate_per_second": 1});
+        let made = replay(&acme, &hook, fields).await;
+        app.settle().await;
+        // Two are planned by now; the fourth is not, and has arrived once elsewhere.
+        let erased = &ids[3];
+        let path = format!("/api/v1/webhooks/deliveries?subject_id={erased}");
+        let repeated = acme.get(&path).await.text("/data/0/id");
+        assert_eq!(acme.post(ERASURES, json!({"subject_id": erased})).await.status, StatusCode::ACCEPTED);
+        let before = live.count();
+        acme.post(&format!("/api/v1/webhooks/deliveries/{repeated}/retry"), Value::Null).await;
+        for _ in 0..8 {
+            app.advance(SECOND).await;
+        }
+
+        let sent: Vec<Value> = hook.verified().iter().map(tidings_testkit::Arrival::json).collect();
+        assert!(sent.iter().all(|event| event["subject"]["id"] != json!(erased)), "{sent:#?}");
+        assert_eq!(sent.len(), 5, "the others arrive");
+        assert_eq!(live.count(), before, "nor is it repeated by hand");
+        let rows = acme.get(&path).await.json();
+        let reasons: Vec<&Value> =
+            rows["data"].as_array().unwrap().iter().map(|row| &row["reason"]).collect();
+        assert_eq!(reasons.iter().filter(|reason| **reason == "erased").count(), 2, "{rows}");
+        let view = ended(app, &acme, &made, SECOND).await;
+        assert_eq!((&view["status"], &view["progress"]["failed"]), (&json!("completed"), &json!(1)));
+        finish(app).await;
+        assert_eq!(the_only_receipt(&acme).await["deliveries_discarded"], 2);
+        // Once it is gone, a replay skips it, and another event of then is still sent.
+        let again = replay(&acme, &hook, json!({"after_position": 0, "dry_run": true})).await;
+        assert_eq!((&again["count"], &again["skipped"]), (&json!(5), &json!(1)));
+        assert_eq!(acme.get(REPLAYS).await.json()["data"].as_array().unwrap().len(), 1);
+    }
+
+    async fn a_thousand_erasures_of_one_tenant_take_nothing_from_another(app: &TestApp) {
+        let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+        flood(app, &acme, 1_000).await;
+        let hook = other.receiver(&["customer.created"]).await;
+        hook.always(Script::status(500));
+        let ada = person(&other, "ada@example.com").await;
+        app.settle().await;
+        let before = hook.count();
+        let asked = other.post(ERASURES, json!({"subject_id": ada})).await;
+        assert_eq!(asked.status, StatusCode::ACCEPTED);
+        app.advance(Duration::from_secs(10)).await;
+        assert_eq!(hook.count(), before, "nothing is sent from the moment of asking");
+        let rows = other.get("/api/v1/webhooks/deliveries").await;
+        assert_eq!((rows.text("/data/0/status"), rows.text("/data/0/reason")),
+            ("discarded".to_owned(), "erased".to_owned()));
+
+        let refused = acme.post(ERASURES, json!({"subject_id": ada})).await;
+        assert_eq!((refused.status, refused.problem().as_str()), (StatusCode::CONFLICT, "limit_reached"));
+        assert!(refused.text("/detail").contains("1000"), "{}", refused.json());
+        finish(app).await;
+        assert_eq!(the_only_receipt(&other).await["status"], "completed");
+    }
+
+    async fn several_are_erased_in_one_pass_and_each_has_its_own_receipt(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.order"})).await;
+        let mut people = Vec::new();
+        for number in 0..3 {
+            people.push(person(&acme, &format!("c{number}@example.com")).await);
+        }
+        // More than a unit looks through, and more of one subject than a unit erases.
+        let order = |number: usize| json!({"event_type": "custom.order", "event_data":
+            {"number": number, "buyer": if number < 100 { &people[0] } else { &people[number % 3] }}});
+        let orders: Vec<Value> = (0..400).map(order).collect();
+        let taken = acme.post("/api/v1/webhooks/events/batch", json!({"events": orders})).await;
+        assert_eq!(taken.status, StatusCode::ACCEPTED, "{}", taken.json());
+        app.settle().await;
+        let mut ids = Vec::new();
+        for person in &people {
+            ids.push(acme.post(ERASURES, json!({"subject_id": person})).await.text("/id"));
+        }
+        finish(app).await;
+
+        for (id, mentioning) in ids.iter().zip([200, 100, 100]) {
+            let receipt = acme.get(&format!("{ERASURES}/{id}")).await.json();
+            assert_eq!((&receipt["status"], &receipt["own_events"], &receipt["mentioning_events"],
+                &receipt["replies_replaced"]),
+                (&json!("completed"), &json!(1), &json!(mentioning), &json!(1)), "{receipt}");
+        }
+        let found = acme.get("/api/v1/webhooks/events/search?q=buyer").await.json();
+        assert_eq!(found["data"], json!([]), "nothing is left");
+    }
+
+    async fn an_id_that_is_written_with_escapes_is_erased_too(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        acme.post("/api/v1/webhooks/event-types", json!({"event_type": "custom.order"})).await;
+        let ada = person(&acme, "ada@example.com").await;
+        let escaped = ada.replacen("cus_", r"\u0063us\u005f", 1);
+        let body = json!({"event_type": "custom.order", "event_data": {"buyer": "BUYER"}});
+        let body = body.to_string().replace("BUYER", &escaped);
+        let published = acme.client.send(Method::POST, "/api/v1/webhooks/events", body).await.unwrap();
+        assert_eq!(published.status, StatusCode::ACCEPTED, "{}", published.json());
+        app.settle().await;
+        acme.post(ERASURES, json!({"subject_id": ada})).await;
+        finish(app).await;
+        assert_eq!(the_only_receipt(&acme).await["mentioning_events"], 1);
     }
 
     async fn it_can_be_asked_for_again_and_finds_nothing(app: &TestApp) {

@@ -98,6 +98,43 @@ stories! {
         assert_eq!(internal["verdict"], "internal_event");
     }
 
+    async fn what_was_delivered_is_not_denied_when_its_delivery_is_kept_no_longer(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let days = json!({"payload_days": 7, "attempt_days": 7});
+        let set = acme.patch("/api/v1/privacy/retention", days).await;
+        assert_eq!(set.status, StatusCode::OK, "{}", set.json());
+        let hook = acme.receiver(&["customer.created"]).await;
+        acme.customer("ada@example.com").await;
+        app.settle().await;
+        let event = newest(&acme, "customer.created").await;
+        assert_eq!(told(&acme, &event, &hook.subscription_id).await["verdict"], "delivered");
+        app.advance(Duration::from_hours(24 * 8)).await;
+        app.advance(Duration::from_hours(24)).await;
+        let deliveries = acme.get("/api/v1/webhooks/deliveries").await.json();
+        assert_eq!(deliveries["data"], json!([]), "it is kept no longer");
+        let told = told(&acme, &event, &hook.subscription_id).await;
+        assert_eq!(told["verdict"], "log_gone", "{told}");
+    }
+
+    async fn a_delivery_that_arrived_tells_more_than_a_later_one_that_was_cancelled(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let hook = acme.receiver(&["customer.created"]).await;
+        for number in 0..3 {
+            acme.customer(&format!("c{number}@example.com")).await;
+        }
+        app.settle().await;
+        let body = json!({"subscription_id": hook.subscription_id, "after_position": 0,
+            "rate_per_second": 1});
+        let replay = acme.post("/api/v1/webhooks/replays", body).await.text("/id");
+        app.settle().await;
+        let cancelled = acme.post(&format!("/api/v1/webhooks/replays/{replay}/cancel"), json!({})).await;
+        assert_eq!(cancelled.text("/status"), "cancelled");
+        let rows = acme.get("/api/v1/webhooks/deliveries?status=discarded").await;
+        let event = rows.text("/data/0/event_id");
+        let told = told(&acme, &event, &hook.subscription_id).await;
+        assert_eq!(told["verdict"], "delivered", "{told}");
+    }
+
     async fn what_is_held_up_is_told_with_what_holds_it(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let slow = subscribed(&acme, json!({"events": ["customer.*"], "rate_per_second": 1})).await;

@@ -92,6 +92,36 @@ stories! {
             [(base, "customer.created".to_owned()), (base + 2, "customer.updated".to_owned())]);
     }
 
+    async fn a_position_that_the_log_has_not_reached_is_refused(app: &TestApp) {
+        let (acme, other) = (app.tenant("acme").await, app.tenant("other").await);
+        acme.customer("ada@example.com").await;
+        let last = placed(app, &acme).await;
+        let of_another = placed(app, &other).await;
+        assert!(last > of_another, "another tenant's position means nothing in a shorter log");
+        for (client, header, query, pointer) in [
+            (&acme, None, format!("?after={}", last + 1), "?after"),
+            (&acme, Some(i64::MAX), String::new(), "Last-Event-ID"),
+            (&acme, Some(last + 1), "?after=0".to_owned(), "Last-Event-ID"),
+            (&other, Some(last), String::new(), "Last-Event-ID"),
+        ] {
+            let asked = match header {
+                Some(id) => client.client.with_header("last-event-id", &id.to_string()),
+                None => client.client.clone(),
+            };
+            let refused = asked.get(&format!("{STREAM}{query}")).await.unwrap();
+            assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{header:?} {query}");
+            assert_eq!(refused.text("/errors/0/pointer"), pointer, "{header:?} {query}");
+            let end = if client.id == acme.id { last } else { of_another };
+            let message = refused.text("/errors/0/message");
+            assert!(message.contains(&format!("the log ends at {end};")), "{message}");
+        }
+        // The end itself is where everybody waits.
+        let mut live = open(&acme.client, &format!("?after={last}")).await;
+        acme.customer("grace@example.com").await;
+        placed(app, &acme).await;
+        assert_eq!(read(&mut live, 1).await, [(last + 1, "customer.created".to_owned())]);
+    }
+
     async fn a_quiet_stream_says_that_it_is_alive(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let mut live = open(&acme.client, "").await;

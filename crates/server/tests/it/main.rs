@@ -26,6 +26,7 @@ mod jobs;
 mod live_tail;
 mod lost_answers;
 mod metrics;
+mod nothing_left;
 mod payload_filters;
 mod poison;
 mod privacy_tour;

@@ -156,7 +156,9 @@ stories! {
                 assert!(LABELS.contains(&label.as_str()), "{label} may have any value");
             }
         }
-        assert!(!page.contains("ten_") && !page.contains("sub_") && !page.contains(&hook.url()));
+        for value in [&acme.id, &hook.subscription_id, &hook.url(), "ten_", "whs_", "cus_", "evt_"] {
+            assert!(!page.contains(value), "{value} is on the page");
+        }
         for (start, expected) in [
             ("tidings_idempotent_replays_total", 1.0),
             ("tidings_http_refused_at_the_door_total{problem=\"unauthenticated\"}", 1.0),

@@ -75,6 +75,7 @@ async fn erasures(app: &TestApp, acme: &Tenant) {
         hook.then(Script::hang());
         done(acme.patch(&format!("/api/v1/customers/{id}"), json!({"tier": "premium"}))).await;
         hook.wait_for(before + 1).await;
+        done(acme.post(ERASURES, subject.clone())).await;
         done(acme.post(ERASURES, subject)).await;
         // While the attempt is under way, its event's pointer stands.
         app.clock.advance(Duration::from_mins(1));

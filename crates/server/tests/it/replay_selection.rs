@@ -14,6 +14,10 @@ use crate::replays::{REPLAYS, SECOND, customers, ended, patch, replay};
 tidings_db::statements! {
     /// What retention and erasure do with a payload.
     command FORGET = "DELETE FROM event_payloads WHERE tenant_id = $1 AND event_id = $2";
+    /// A log whose first ten thousand events are kept no longer.
+    command MOVE_POSITIONS = "UPDATE event_positions SET position = position + 10000 \
+        WHERE tenant_id = $1";
+    command MOVE_END = "UPDATE position_counters SET last = last + 10000 WHERE tenant_id = $1";
 }
 
 /// The rows of the log, all of them.
@@ -110,6 +114,71 @@ stories! {
         assert_eq!(dry["event_types"], json!({"customer.updated": 2}));
         let made = replay(&acme, &hook, json!({"after_position": 0})).await;
         assert_eq!(ended(app, &acme, &made, SECOND).await["progress"]["delivered"], 2);
+    }
+
+    async fn a_replay_begins_and_ends_where_its_instants_lie(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let hook = acme.receiver(&["customer.*"]).await;
+        // Within one millisecond ids are in any order, so that the edges have one of their own.
+        let mut id = String::new();
+        for (from, count, minutes) in
+            [(0, 19, 1), (19, 1, 60), (20, 1, 60), (21, 1, 1), (22, 18, 1), (40, 1, 0)]
+        {
+            let made = customers(&acme, from, count).await;
+            if from == 20 {
+                id.clone_from(&made[0]);
+            }
+            app.advance(SECOND * 60 * minutes).await;
+        }
+        app.settle().await;
+        let all = i64::try_from(log(&acme).await.len()).unwrap();
+        let (from, to) = ("2026-11-23T13:00:00Z", "2026-11-23T13:05:00Z");
+        for (fields, count, considered) in [
+            (json!({"after_position": 0}), 41, all),
+            (json!({"from": from}), 21, 21),
+            (json!({"from": from, "to": to}), 1, 2),
+            (json!({"after_position": 0, "to": to}), 21, all - 19),
+            (json!({"from": "2026-11-23T15:00:00Z"}), 0, 0),
+            (json!({"after_position": 0, "subject_id": id}), 1, all),
+        ] {
+            let mut dry = fields.clone();
+            dry["dry_run"] = json!(true);
+            let counted = replay(&acme, &hook, dry).await;
+            assert_eq!((&counted["count"], &counted["is_lower_bound"]), (&json!(count), &json!(false)));
+            assert_eq!(counted["considered"], considered, "{fields}: {counted}");
+        }
+        let made = replay(&acme, &hook, json!({"from": from, "to": to})).await;
+        let view = ended(app, &acme, &made, SECOND).await;
+        let progress = &view["progress"];
+        assert_eq!((&progress["delivered"], &progress["considered"], &progress["total"]),
+            (&json!(1), &json!(2), &json!(2)), "{view}");
+        let made = replay(&acme, &hook, json!({"after_position": 0, "subject_id": id})).await;
+        assert_eq!(ended(app, &acme, &made, SECOND).await["progress"]["delivered"], 1);
+    }
+
+    async fn a_log_that_has_lost_its_beginning_is_read_from_where_it_begins(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        customers(&acme, 0, 3).await;
+        let hook = acme.receiver(&["customer.created"]).await;
+        app.settle().await;
+        let last = i64::try_from(log(&acme).await.len()).unwrap();
+        for statement in [&MOVE_POSITIONS, &MOVE_END] {
+            bookkeeping(app, &acme, statement).await;
+        }
+        let rows = log(&acme).await;
+        assert_eq!(rows[0]["position"], 10_001, "the first page says where the log begins");
+        let customer = rows.iter().find(|row| row["type"] == "customer.created").unwrap();
+        let narrowed = acme.get("/api/v1/webhooks/events/log?event_type=customer.created").await;
+        assert_eq!(narrowed.json()["data"][0]["id"], customer["id"]);
+        let counted = replay(&acme, &hook, json!({"after_position": 0, "dry_run": true})).await;
+        assert_eq!((&counted["count"], &counted["considered"]), (&json!(3), &json!(last)));
+        let made = replay(&acme, &hook, json!({"after_position": 0})).await;
+        assert_eq!(made["after_position"], 10_000);
+        let view = ended(app, &acme, &made, SECOND).await;
+        assert_eq!(view["progress"]["delivered"], 3);
+        let refused = acme.get("/api/v1/webhooks/events/log?after=-5").await;
+        assert_eq!((refused.problem(), refused.text("/errors/0/pointer")),
+            ("validation_failed".to_owned(), "?after".to_owned()));
     }
 
     async fn a_receiver_finds_what_it_has_missed_and_gets_that_only(app: &TestApp) {
@@ -235,6 +304,15 @@ stories! {
         assert!(acme.post(REPLAYS, unknown).await.status.is_client_error());
         assert_eq!(acme.get(REPLAYS).await.json()["data"], json!([]), "nothing was made");
     }
+}
+
+async fn bookkeeping(app: &TestApp, acme: &Tenant, statement: &'static tidings_db::Command) {
+    let tenant_id: TenantId = acme.id.parse().unwrap();
+    let ctx = app.app.db.tenant_ctx("test", tenant_id).await.unwrap();
+    let unit = work!([], |work| async move {
+        work.silent(Silent::Purge).execute(statement, args![tenant_id]).await
+    });
+    assert!(app.app.db.write::<u64, DbError, _>(&ctx, unit).await.unwrap().into_inner() > 0);
 }
 
 /// Takes an event's payload away, as retention does.

@@ -194,6 +194,37 @@ stories! {
         assert_eq!(open["data"], json!([]), "nothing is left under way");
     }
 
+    async fn what_failed_stays_counted_however_long_a_replay_is_paused(app: &TestApp) {
+        let acme = app.tenant("acme").await;
+        let days = json!({"payload_days": 7, "attempt_days": 7});
+        assert_eq!(acme.patch("/api/v1/privacy/retention", days).await.status, StatusCode::OK);
+        let id = customers(&acme, 0, 1).await.remove(0);
+        acme.patch(&format!("/api/v1/customers/{id}"), json!({"first_name": "Grace"})).await;
+        app.settle().await;
+        let hook = acme
+            .receiver_with(json!({"events": ["customer.*"], "ordering": "per_object",
+                "retry_policy": "original"}))
+            .await;
+        hook.always(Script::status(500));
+        let made = replay(&acme, &hook, json!({"after_position": 0})).await;
+        app.settle().await;
+        for _ in 0..40 {
+            app.advance(Duration::from_mins(15)).await;
+            if get(&acme, &made).await["progress"]["failed"] == 1 {
+                break;
+            }
+        }
+        patch(&acme, &hook, json!({"is_active": false})).await;
+        for _ in 0..3 {
+            app.advance(Duration::from_hours(24 * 3)).await;
+        }
+        let view = get(&acme, &made).await;
+        assert_eq!(view["status"], "paused");
+        let progress = &view["progress"];
+        assert_eq!((&progress["failed"], &progress["delivered"], &progress["under_way"]),
+            (&json!(1), &json!(0), &json!(1)), "{view}");
+    }
+
     async fn what_fails_is_tried_again_and_an_object_keeps_its_order(app: &TestApp) {
         let acme = app.tenant("acme").await;
         let id = customers(&acme, 0, 1).await.remove(0);

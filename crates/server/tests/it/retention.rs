@@ -62,6 +62,8 @@ stories! {
             (json!({"attempt_days": 7, "reply_days": 8}), "/reply_days"),
             (json!({"event_days": 89}), "/event_days"),
             (json!({"event_days": 90, "payload_days": 91}), "/payload_days"),
+            (json!({"payload_days": 91}), "/payload_days"),
+            (json!({"attempt_days": 7, "payload_days": 365}), "/payload_days"),
             (json!({"payload_days": "30"}), "/payload_days"),
             (json!({"payload_days": -1}), "/payload_days"),
             (json!({"payload_days": 1.5}), "/payload_days"),

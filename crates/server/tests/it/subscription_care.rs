@@ -183,6 +183,9 @@ stories! {
             (&json!(7), &json!(4), &json!(1)), "{bad}");
         assert_eq!((&bad["consecutive_failures"], &bad["success_rate"]),
             (&json!(4), &json!(0.4285)));
+        let whole = statistics(&acme, &hook, "?hours=1").await;
+        let since = whole["since"].as_str().unwrap();
+        assert!(since.ends_with(":00:00.000000Z"), "whole hours: {since}");
         let recent = statistics(&acme, &hook, "?hours=20").await;
         assert_eq!(recent["delivered"], 0, "what lies further back is left out: {recent}");
         assert_eq!(recent["consecutive_failures"], 4, "but not what holds until now");

@@ -22,6 +22,7 @@ tidings_db::statements! {
     query POSITIONS = "SELECT p.position, e.seq FROM event_positions p \
         JOIN events e ON e.tenant_id = p.tenant_id AND e.id = p.event_id \
         WHERE p.tenant_id = $1 ORDER BY p.position";
+    query COUNTED = "SELECT name, fired FROM event_activity WHERE tenant_id = $1 ORDER BY name";
 }
 
 /// An event of the log.
@@ -113,13 +114,16 @@ pub(crate) struct Evidence {
     pub(crate) arrivals: Vec<Arrival>,
     /// Position and place in the log, of each tenant.
     pub(crate) positions: Vec<Vec<(i64, i64)>>,
+    /// How many events of each type the reaction has counted, of each tenant.
+    pub(crate) counted: Vec<Vec<(String, i64)>>,
     pub(crate) book: Book,
 }
 
 impl Evidence {
     /// Reads it. Arrivals are put in the order of their time: nodes take turns.
     pub(crate) async fn gather(db: &Db, scenario: &Scenario, book: Book) -> Result<Self, DbError> {
-        let (mut events, mut deliveries, mut positions) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut events, mut deliveries) = (Vec::new(), Vec::new());
+        let (mut positions, mut counted) = (Vec::new(), Vec::new());
         for tenant in 0..scenario.tenants {
             let id = tenant_id(tenant);
             let mut session = db.read(id).await?;
@@ -137,13 +141,14 @@ impl Evidence {
                 delivery.written = written.remove(&delivery.id).unwrap_or_default();
             }
             deliveries.extend(found);
+            counted.push(session.reader().rows(&COUNTED, args![id]).await?);
             positions.push(session.reader().rows(&POSITIONS, args![id]).await?);
         }
         let mut arrivals = book.pages().arrivals.clone();
         arrivals.sort_by_key(|arrival| arrival.at);
         let endpoints = endpoints(scenario, &events, &book);
         let scenario = scenario.clone();
-        Ok(Self { scenario, events, deliveries, endpoints, arrivals, positions, book })
+        Ok(Self { scenario, events, deliveries, endpoints, arrivals, positions, counted, book })
     }
 
     pub(crate) fn event(&self, id_text: &str) -> Option<&LoggedEvent> {

@@ -62,7 +62,7 @@ impl From<Erasure> for ErasureView {
         };
         Self {
             id: erasure.id,
-            subject_id: erasure.subject_text,
+            subject_id: erasure.subject.to_string(),
             asked_by: erasure.asked_by,
             status,
             phase: erasure.phase.as_str(),

@@ -159,6 +159,10 @@ pub(crate) fn routes(routes: Routes<Webhooks>) -> Routes<Webhooks> {
 fn page(call: &Call) -> Result<PageParams, Problem> {
     let position = call.query_value("after").and_then(|text| text.parse::<i64>().ok());
     match position {
+        Some(position) if position < 0 => {
+            let message = "a position of the log, which is 0 or more, or a next_cursor";
+            Err(Problem::invalid_field("?after", "out_of_range", message))
+        }
         Some(position) => {
             let after = Some(Cursor { sort: position, id: Uuid::nil() });
             Ok(PageParams { after, limit: call.limit()? })

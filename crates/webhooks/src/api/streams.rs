@@ -78,14 +78,15 @@ fn begin<S: Source>(
 /// The place that a client names: the last that it has seen.
 fn place<P: FromStr>(call: &Call, expected: &'static str) -> Result<Option<P>, Problem> {
     let after = call.query_value("after");
-    let (pointer, text) = match (&after, call.header("last-event-id")) {
-        // A client that comes back sends the address that it began with, and how far it is now.
-        (_, Some(text)) => ("Last-Event-ID", text),
-        (Some(text), None) => ("?after", text.as_str()),
-        (None, None) => return Ok(None),
-    };
+    // A client that comes back sends the address that it began with, and how far it is now.
+    let Some(text) = call.header("last-event-id").or(after.as_deref()) else { return Ok(None) };
     let place = text.parse::<P>().ok();
-    place.map(Some).ok_or_else(|| Problem::invalid_field(pointer, "invalid", expected))
+    place.map(Some).ok_or_else(|| Problem::invalid_field(pointer(call), "invalid", expected))
+}
+
+/// Where the place stands that a client names.
+fn pointer(call: &Call) -> &'static str {
+    if call.header("last-event-id").is_some() { "Last-Event-ID" } else { "?after" }
 }
 
 /// One stream.

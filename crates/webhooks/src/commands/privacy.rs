@@ -11,7 +11,7 @@ use crate::retention::Days;
 #[expect(clippy::struct_field_names, reason = "the names are those in the API, with their unit")]
 pub(crate) struct UpdateRetention {
     /// Payloads, after the last delivery of their event has ended, or after the event where it had
-    /// none: 1 to 365; 30 unless set.
+    /// none: 1 to 365, and no more than `attempt_days`; 30 unless set.
     pub(crate) payload_days: Option<u32>,
     /// What endpoints answered: 1 to 90, and no more than `attempt_days`; 7 unless set.
     pub(crate) reply_days: Option<u32>,

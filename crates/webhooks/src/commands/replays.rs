@@ -12,7 +12,8 @@ use crate::replay::{Scope, Wanted};
 pub(crate) struct CreateReplay {
     /// The subscription that gets them; no other gets anything.
     pub(crate) subscription_id: WebhookSubscriptionId,
-    /// Behind this position of the log; 0 begins with the first event. Give this or `from`.
+    /// Behind this position of the log; 0 begins with the first event. Give this or `from`; where both
+    /// are given, both hold.
     pub(crate) after_position: Option<i64>,
     /// Up to this position, and at most to where the log ends when the replay is made.
     pub(crate) until_position: Option<i64>,

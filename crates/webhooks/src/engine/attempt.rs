@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use http::HeaderValue;
 use tidings_db::DbError;
-use tidings_egress::{Exchange, Phases, retry_after};
+use tidings_egress::{Exchange, Phases, SendError, retry_after};
 use tidings_kernel::{DeliveryId, Timestamp, TraceContext};
 use tidings_trace::{Attribute, Span, SpanKind};
 use tidings_vault::sha256;
@@ -22,6 +22,8 @@ use crate::wire::{Outgoing, StoredEvent};
 
 /// How long a delivery of a replay waits before it is seen whether its subscription sends again.
 const PAUSED: Duration = Duration::from_mins(1);
+/// How long a delivery waits that this machine had no connection for.
+const NOTHING_LEFT: Duration = Duration::from_secs(1);
 
 /// An attempt that was made, with what follows.
 #[derive(Debug)]
@@ -37,12 +39,13 @@ pub(crate) struct Made {
     pub(crate) _settling: Span,
 }
 
-/// Makes an attempt. None where it must not be made: the node has lost its lease, or is draining.
+/// Makes an attempt. None where it must not be made, or could not be: the node has lost its lease, or
+/// is draining, or the machine has no connection left.
 pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     match claim(&item.holder, &engine.node_id(), engine.0.lease.holds()) {
         Claim::Good => {}
         Claim::Doubtful => {
-            put_off(engine, item).await;
+            put_off(engine, item, Duration::ZERO).await;
             return None;
         }
         Claim::Lost => return None,
@@ -51,17 +54,15 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
         Ok(turn) => turn,
         Err(error) => {
             tracing::warn!(delivery = %item.delivery_id, %error, "an attempt is put off");
-            put_off(engine, item).await;
+            put_off(engine, item, Duration::ZERO).await;
             return None;
         }
     };
-    let number = item.attempts + 1;
     let endpoint = match turn {
         Turn::Send(endpoint) => endpoint,
         Turn::Discard => return Some(Made::discarded(item, engine.0.db.now(), "not_sending")),
         Turn::Wait => {
-            let until = engine.0.db.now().after(PAUSED);
-            engine.settle(Settled::Parked(item, until)).await;
+            put_off(engine, item, PAUSED).await;
             return None;
         }
         Turn::Leave => {
@@ -72,9 +73,23 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     if is_erased(engine, &item) {
         return Some(Made::discarded(item, engine.0.db.now(), "erased"));
     }
+    make(engine, &endpoint, item).await
+}
+
+/// Sends, and decides what follows. None where nothing could be sent.
+async fn make(engine: &Engine, endpoint: &Endpoint, item: Item) -> Option<Made> {
+    let number = item.attempts + 1;
     let started_at = engine.0.db.now();
     let mut span = begin(engine, &item, number);
-    let exchange = send(engine, &endpoint, &item, (started_at, span.context())).await;
+    let exchange = send(engine, endpoint, &item, (started_at, span.context())).await;
+    if let Err(error @ SendError::Local) = &exchange.outcome {
+        // Nothing was sent, and it says nothing of the endpoint: no attempt, no failure.
+        span.fail(error.class());
+        engine.0.metrics.put_off();
+        tracing::debug!(delivery = %item.delivery_id, %error, "an attempt is put off");
+        put_off(engine, item, NOTHING_LEFT).await;
+        return None;
+    }
     let now = engine.0.db.now();
     let outcome = outcome(&exchange, now);
     // What came back may repeat what was sent, which may have been erased meanwhile.
@@ -83,7 +98,7 @@ pub(super) async fn run(engine: &Engine, item: Item) -> Option<Made> {
     } else {
         // The same event at the same instant makes the same request, so that nothing is copied for
         // what arrives.
-        Kept::of(answer(&exchange).as_ref(), || outgoing(&endpoint, &item, started_at).headers)
+        Kept::of(answer(&exchange).as_ref(), || outgoing(endpoint, &item, started_at).headers)
     };
     let attempt = Attempt { number, outcome, first_due_at: item.created_at };
     let next = plan(endpoint.retry_policy, attempt, now, spread(item.delivery_id, number));
@@ -122,7 +137,7 @@ impl Made {
 }
 
 fn is_erased(engine: &Engine, item: &Item) -> bool {
-    engine.0.erased.covers(item.tenant_id, &item.event.body, item.created_at)
+    engine.0.erased.covers(item.tenant_id, &item.event.body, item.event.occurred_at)
 }
 
 /// What becomes of an item, as subscription and replay are now.
@@ -153,11 +168,11 @@ async fn is_wanted(engine: &Engine, item: &Item) -> Result<bool, DbError> {
     Ok(status.is_some_and(|status| !status.is_terminal()))
 }
 
-/// Leaves an item to the database, due at once. Its siblings go on, so the event is not planned
+/// Leaves an item to the database, due after a while. Its siblings go on, so the event is not planned
 /// again.
-async fn put_off(engine: &Engine, item: Item) {
-    let now = engine.0.db.now();
-    engine.settle(Settled::Parked(item, now)).await;
+async fn put_off(engine: &Engine, item: Item, by: Duration) {
+    let until = engine.0.db.now().after(by);
+    engine.settle(Settled::Parked(item, until)).await;
 }
 
 /// The step of an attempt. A retry that comes from the database begins a trace of its own; the ids
@@ -211,10 +226,7 @@ async fn send(
     (now, trace): (Timestamp, Option<TraceContext>),
 ) -> Exchange {
     let Some(target) = &endpoint.target else {
-        return Exchange {
-            outcome: Err(tidings_egress::SendError::BlockedAddress),
-            phases: Phases::default(),
-        };
+        return Exchange { outcome: Err(SendError::BlockedAddress), phases: Phases::default() };
     };
     let Outgoing { mut headers, body } = outgoing(endpoint, item, now);
     if let Some(trace) = trace.filter(|_| engine.0.tracer.propagates())

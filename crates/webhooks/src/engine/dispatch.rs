@@ -111,7 +111,7 @@ pub(super) async fn plan_pairs(
         return;
     }
     let shared = Arc::new(FanOut::new(
-        event_id,
+        (event_id, occurred_at),
         (name.as_str().to_owned(), priority),
         body,
         (pairs.len(), trace),

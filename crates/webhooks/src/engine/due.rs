@@ -11,12 +11,10 @@ use tidings_kernel::{NodeId, TenantId, limits};
 
 use super::Engine;
 use super::attempt::Made;
-use super::erased::KNOWN_MAX;
+use super::erased;
 use super::item::{FROM_EVENT, FanOut, Item, MANUAL, REPLAY};
 use super::settle::Settled;
-use crate::erasure::REMEMBERED;
 use crate::store::deliveries::{self, DueDelivery};
-use crate::store::erasures;
 
 /// The longest time until the loop looks by itself.
 const POLL: Duration = Duration::from_secs(1);
@@ -65,7 +63,7 @@ async fn next_due(engine: &Engine) -> Option<tidings_kernel::Timestamp> {
 pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     // Whoever waits for the engine to be idle must not look between a claim and its lane.
     let _busy = engine.0.activity.begin();
-    learn_erasures(engine).await?;
+    erased::learn(engine).await?;
     if !engine.has_room() {
         return Ok(0);
     }
@@ -96,17 +94,8 @@ pub(super) async fn run_once(engine: &Engine) -> Result<usize, DbError> {
     Ok(taken)
 }
 
-/// Looks what is being erased: on every node, before anything is taken up.
-async fn learn_erasures(engine: &Engine) -> Result<(), DbError> {
-    let since = engine.0.db.now().before(REMEMBERED);
-    let mut session = engine.0.db.read_across_tenants().await?;
-    let recent = erasures::recent(&mut session.reader(), since, KNOWN_MAX).await?;
-    engine.0.erased.learn(recent);
-    Ok(())
-}
-
 async fn take_up(engine: &Engine, due: DueDelivery, holder: NodeId) {
-    let DueDelivery { tenant_id, id, event_id, subscription_id, name, body, .. } = due;
+    let DueDelivery { tenant_id, id, event_id, occurred_at, subscription_id, name, body, .. } = due;
     let (origin, priority) = match due.origin.as_str() {
         MANUAL => (MANUAL, due.priority),
         // What has waited for so long lets live events go first.
@@ -118,7 +107,7 @@ async fn take_up(engine: &Engine, due: DueDelivery, holder: NodeId) {
     let is_gone = body.is_none();
     let body = body.unwrap_or_default();
     let item = Item {
-        event: Arc::new(FanOut::without_pointer(event_id, (name, priority), body)),
+        event: Arc::new(FanOut::without_pointer((event_id, occurred_at), (name, priority), body)),
         tenant_id,
         subscription_id,
         delivery_id: id,

@@ -20,6 +20,8 @@ pub(crate) struct FanOut {
     pub(crate) event_id: EventId,
     pub(crate) id_text: String,
     pub(crate) name: String,
+    /// When it happened: what an erasure covers is told by it, however often the event is sent.
+    pub(crate) occurred_at: Timestamp,
     pub(crate) priority: Priority,
     pub(crate) body: Bytes,
     /// The trace that its attempts belong to.
@@ -32,25 +34,45 @@ pub(crate) struct FanOut {
 impl FanOut {
     /// An event with a pointer, that goes to `pairs` endpoints.
     pub(crate) fn new(
-        event_id: EventId,
+        (event_id, occurred_at): (EventId, Timestamp),
         (name, priority): (String, Priority),
         body: Bytes,
         (pairs, trace): (usize, Option<TraceContext>),
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(pairs);
-        Self { event_id, id_text, name, priority, body, trace, open, has_pointer: true }
+        Self {
+            event_id,
+            id_text,
+            name,
+            occurred_at,
+            priority,
+            body,
+            trace,
+            open,
+            has_pointer: true,
+        }
     }
 
     /// An event whose delivery has a row already.
     pub(crate) fn without_pointer(
-        event_id: EventId,
+        (event_id, occurred_at): (EventId, Timestamp),
         (name, priority): (String, Priority),
         body: Bytes,
     ) -> Self {
         let id_text = event_id.to_string();
         let open = AtomicUsize::new(0);
-        Self { event_id, id_text, name, priority, body, trace: None, open, has_pointer: false }
+        Self {
+            event_id,
+            id_text,
+            name,
+            occurred_at,
+            priority,
+            body,
+            trace: None,
+            open,
+            has_pointer: false,
+        }
     }
 
     /// Says that one more pair has its row, and whether it was the last.

@@ -159,6 +159,7 @@ impl Lane {
             window: state.size(),
             open_until: state.breaker.until(now),
             rate_per_second: state.rate.as_ref().map(|(per_second, _)| *per_second),
+            paced_until: state.rate.as_ref().and_then(|(_, rate)| rate.given_until(now)),
         }
     }
 

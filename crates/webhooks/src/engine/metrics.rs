@@ -47,6 +47,7 @@ pub struct EngineMetrics {
     phases: Family<PhaseLabel, Histogram>,
     reused: Counter,
     overflows: Counter,
+    put_off: Counter,
     breakers: Counter,
     settle_batch: Histogram,
     settle_wait: Histogram,
@@ -88,6 +89,7 @@ impl Default for EngineMetrics {
             phases: Family::new_with_constructor(seconds),
             reused: Counter::default(),
             overflows: Counter::default(),
+            put_off: Counter::default(),
             breakers: Counter::default(),
             settle_batch: Histogram::new([
                 1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0,
@@ -142,6 +144,11 @@ impl EngineMetrics {
             self.overflows.clone(),
         );
         registry.register(
+            "attempts_put_off",
+            "Attempts that were not made: this machine had no descriptor, port or memory left",
+            self.put_off.clone(),
+        );
+        registry.register(
             "breakers_opened",
             "How often an endpoint was left alone for a while",
             self.breakers.clone(),
@@ -184,6 +191,10 @@ impl EngineMetrics {
 
     pub(super) fn overflowed(&self) {
         self.overflows.inc();
+    }
+
+    pub(super) fn put_off(&self) {
+        self.put_off.inc();
     }
 
     pub(super) fn opened(&self) {

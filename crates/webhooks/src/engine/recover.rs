@@ -40,7 +40,7 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
         // Without its lease this node could only give everything back again.
         if !engine.0.lease.holds() {
             engine.0.overflowed.fetch_or(left_behind, Ordering::AcqRel);
-        } else if (left_behind || now.since(swept) >= SWEEP) && !engine.is_draining() {
+        } else if (left_behind || is_time(now, swept)) && !engine.is_draining() {
             pulse.waits_for("the database to give pointers");
             match beating(&engine, &pulse, run_once(&engine, false, Some(&pulse))).await {
                 Ok(taken) => {
@@ -59,6 +59,11 @@ pub(super) async fn run(engine: Engine, pulse: Pulse) {
             () = tokio::time::sleep(CATCH_UP) => {}
         }
     }
+}
+
+/// Whether a sweep is due. After one in the future the clock was set back: nobody waits for that.
+fn is_time(now: Timestamp, swept: Timestamp) -> bool {
+    now.since(swept) >= SWEEP || now < swept
 }
 
 /// Walks over all pointers once, as far as memory has room. Says how many it took up. A long walk is
@@ -240,4 +245,23 @@ async fn take_up(
         trace: span.context(),
     };
     plan_pairs(engine, directory, event, pairs).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_set_back_puts_no_sweep_off() {
+        let seconds = |seconds: i64| Timestamp::from_micros(seconds * 1_000_000);
+        for (now, swept, wanted) in [
+            (100, 100, false),
+            (129, 100, false),
+            (130, 100, true),
+            (99, 100, true),
+            (100, 3_700, true),
+        ] {
+            assert_eq!(is_time(seconds(now), seconds(swept)), wanted, "{now} {swept}");
+        }
+    }
 }

@@ -19,6 +19,8 @@ pub struct LaneNow {
     pub open_until: Option<Timestamp>,
     /// The pace that its endpoint asks for.
     pub rate_per_second: Option<u32>,
+    /// Until when deliveries wait for that pace.
+    pub paced_until: Option<Timestamp>,
 }
 
 /// The slots of all attempts at one instant.

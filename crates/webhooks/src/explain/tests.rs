@@ -49,6 +49,7 @@ fn event(event_type: EventType) -> EventFacts {
         occurred_at: at(15),
         body: Some(ReadBody::of_value(json!({"data": {"tier": "free"}}))),
         is_undispatched: false,
+        deliveries_since: at(0),
     }
 }
 
@@ -186,5 +187,69 @@ fn the_clause_and_the_nearest_line_are_named() {
     ] {
         let lines: Vec<String> = lines.into_iter().map(str::to_owned).collect();
         assert_eq!(nearest(name, &lines).as_deref(), wanted, "{name} {lines:?}");
+    }
+}
+
+#[test]
+fn what_is_older_than_the_deliveries_that_are_kept_is_told_of_no_more() {
+    let event = |is_undispatched, since| EventFacts {
+        is_undispatched,
+        deliveries_since: at(since),
+        ..event(EventType::CustomerCreated)
+    };
+    let paused = || Subscription { is_active: false, ..subscription() };
+    let unwanting = || Subscription { events: vec!["invoice.*".to_owned()], ..subscription() };
+    for (event, subscription, pair, verdict) in [
+        (event(false, 16), subscription(), PairFacts::default(), Verdict::LogGone),
+        (event(false, 15), subscription(), PairFacts::default(), Verdict::ChangedSince),
+        (event(false, 16), paused(), PairFacts::default(), Verdict::LogGone),
+        (event(false, 16), unwanting(), PairFacts::default(), Verdict::LogGone),
+        (event(true, 16), subscription(), PairFacts::default(), Verdict::PendingDispatch),
+        (
+            event(false, 16),
+            subscription(),
+            PairFacts { made_later: true, ..PairFacts::default() },
+            Verdict::CreatedLater,
+        ),
+        (
+            event(false, 16),
+            subscription(),
+            pair(delivery(DeliveryStatus::Delivered, 1, None)),
+            Verdict::Delivered,
+        ),
+    ] {
+        assert_eq!(explain(&event, &subscription, &pair, at(40)).verdict, verdict);
+    }
+}
+
+#[test]
+fn each_way_to_be_discarded_has_its_sentence() {
+    let sentences = ["gone", "erased", "not_sending", "cancelled", "payload_gone"].map(|reason| {
+        let delivery = Delivery {
+            reason: Some(reason.to_owned()),
+            ..delivery(DeliveryStatus::Discarded, 1, None)
+        };
+        let event = event(EventType::CustomerCreated);
+        explain(&event, &subscription(), &pair(delivery), at(40)).reason
+    });
+    let different: std::collections::BTreeSet<&String> = sentences.iter().collect();
+    assert_eq!(different.len(), sentences.len(), "{sentences:?}");
+    assert!(!sentences.contains(&"there was no use in trying".to_owned()), "{sentences:?}");
+}
+
+#[test]
+fn one_that_arrived_decides_and_then_one_that_is_under_way() {
+    use DeliveryStatus::{Delivered, Discarded, Exhausted, Pending};
+    let made = |status, seconds| Delivery { created_at: at(seconds), ..delivery(status, 1, None) };
+    for (deliveries, decides) in [
+        (vec![], None),
+        (vec![made(Delivered, 15), made(Discarded, 40)], Some((Delivered, 15))),
+        (vec![made(Delivered, 15), made(Delivered, 40)], Some((Delivered, 40))),
+        (vec![made(Delivered, 15), made(Pending, 40)], Some((Delivered, 15))),
+        (vec![made(Exhausted, 15), made(Pending, 30), made(Discarded, 40)], Some((Pending, 30))),
+        (vec![made(Exhausted, 15), made(Discarded, 40)], Some((Discarded, 40))),
+    ] {
+        let found = deciding(deliveries).map(|one| (one.status, one.created_at));
+        assert_eq!(found, decides.map(|(status, seconds)| (status, at(seconds))));
     }
 }

@@ -34,7 +34,7 @@ pub(crate) struct Selection {
     subscribed: Filters,
     narrowed: Option<Filters>,
     pub(crate) payload_filter: Option<PayloadFilter>,
-    subject_id: Option<Uuid>,
+    pub(crate) subject_id: Option<Uuid>,
     from: Option<Timestamp>,
     to: Option<Timestamp>,
     pub(crate) wanted: Wanted,
@@ -136,6 +136,8 @@ impl Before {
 pub(crate) struct Looked {
     pub(crate) fitting: Vec<Candidate>,
     pub(crate) through: i64,
+    /// Bytes of bodies that were read for it.
+    pub(crate) bytes_read: usize,
 }
 
 /// What is sent of it, and how far that has come.
@@ -290,7 +292,7 @@ mod tests {
         assert!(!known.has_forgotten(&asked(Wanted::Missing, 71), &candidate(7, true)));
         let forgotten = Candidate { is_forgotten: true, ..candidate(1, true) };
         let fitting = vec![forgotten, candidate(2, false), candidate(3, true)];
-        let taken = Looked { fitting, through: 3 }.take(9);
+        let taken = Looked { fitting, through: 3, bytes_read: 0 }.take(9);
         assert_eq!((taken.sent.len(), taken.skipped, taken.forgotten), (1, 2, 1));
     }
 
@@ -305,7 +307,7 @@ mod tests {
             (9, vec![1, 4, 6], 2, 9),
         ] {
             let fitting = fitting().map(|(position, has)| candidate(position, has)).to_vec();
-            let taken = Looked { fitting, through: 9 }.take(room);
+            let taken = Looked { fitting, through: 9, bytes_read: 0 }.take(room);
             let positions: Vec<i64> = taken.sent.iter().map(|sent| sent.position).collect();
             assert_eq!((positions, taken.skipped, taken.through), (sent, skipped, through));
         }

@@ -1,23 +1,28 @@
 //! Erasures: ask, look, read, write the receipt.
 
+use std::collections::BTreeSet;
+
 use tidings_db::{Db, DbError, Reader, UnitOfWork};
 use tidings_jobs::LoggedEvent;
 use tidings_kernel::{
-    AnyId, ErasureId, EventId, Page, PageParams, Problem, TenantId, Timestamp, Uuid, Version,
-    limits,
+    AnyId, ErasureId, EventId, Mentions, Page, PageParams, Problem, TenantId, Timestamp, Uuid,
+    Version, limits,
 };
 
 use crate::commands::RequestErasure;
+use crate::erasure::pass::fitting;
 use crate::erasure::{BEGINS_AFTER, Counts, Erasure, Phase};
 use crate::error::WebhookError;
 use crate::retention::first_id_at;
 use crate::service::Webhooks;
-use crate::service::erase::{BODIES_MAX, EraseBatch, count, naming_in};
+use crate::service::erase::{BODIES_BYTES_MAX, BODIES_MAX, EraseBatch, count, naming_in};
 use crate::store::erasures;
 use crate::store::purge::{self, Holder};
 
 /// Payloads that a preview looks through.
 const PREVIEW_MAX: usize = 20_000;
+/// Bytes of them, about.
+const PREVIEW_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What an erasure would reach.
 #[derive(Debug, Clone, Copy, Default)]
@@ -39,6 +44,11 @@ impl Webhooks {
     ) -> Result<Erasure, WebhookError> {
         let tenant_id = work.ctx().tenant_id;
         let (subject, _) = self::subject(&mut work.reader(), tenant_id, &input).await?;
+        // Every node knows each of them, and looks for it in whatever it sends.
+        let unfinished = erasures::count_unfinished(&mut work.reader(), tenant_id).await?;
+        if unfinished >= limits::ERASURES_UNFINISHED_MAX {
+            return Err(WebhookError::TooManyErasures);
+        }
         // Whatever happened until now, this instant included.
         let before_at = Timestamp::from_micros(work.now().micros().saturating_add(1));
         Ok(begin(work, subject, (Version::MAX, before_at), "api").await?)
@@ -50,12 +60,52 @@ impl Webhooks {
         tenant_id: TenantId,
         input: &RequestErasure,
     ) -> Result<Preview, WebhookError> {
-        let mut session = self.db.read(tenant_id).await?;
-        let mut reader = session.reader();
-        let (subject, last) = subject(&mut reader, tenant_id, input).await?;
-        let mut own = Vec::new();
-        let mut after = 0;
+        let _seat = self.long_looks.take(tenant_id)?;
+        let (subject, last) = {
+            let mut session = self.db.read(tenant_id).await?;
+            subject(&mut session.reader(), tenant_id, input).await?
+        };
+        let own = self.own_payloads(tenant_id, (subject, last)).await?;
+        let end = first_id_at(self.db.now().after(std::time::Duration::from_millis(1)));
+        let wanted = Mentions::from_iter([(subject, ())]);
+        let (mut from, mut looked, mut bytes_read) = (Uuid::nil(), 0, 0);
+        let (mut naming, mut incomplete) = (Vec::new(), false);
+        while !incomplete {
+            // Between two pages others have their turn, of the database and of the thread.
+            tokio::task::yield_now().await;
+            let mut session = self.db.read(tenant_id).await?;
+            let mut reader = session.reader();
+            let between = (from, end);
+            let sizes = erasures::sizes(&mut reader, tenant_id, between, BODIES_MAX).await?;
+            let count = count(fitting(&sizes, BODIES_BYTES_MAX));
+            let page = erasures::bodies(&mut reader, tenant_id, between, count).await?;
+            let Some((last, _)) = page.last() else { break };
+            from = last.uuid();
+            looked += page.len();
+            bytes_read += page.iter().map(|(_, body)| body.len()).sum::<usize>();
+            let mut hits = naming_in(&page, &wanted);
+            hits.retain(|id| !own.contains(id));
+            naming.extend(erasures::instants(&mut reader, tenant_id, &hits).await?.into_keys());
+            incomplete = looked >= PREVIEW_MAX || bytes_read >= PREVIEW_BYTES_MAX;
+        }
+        Ok(Preview {
+            own_events: count(own.len()),
+            mentioning_events: count(naming.len()),
+            incomplete,
+        })
+    }
+
+    /// The subject's own events that have a payload.
+    async fn own_payloads(
+        &self,
+        tenant_id: TenantId,
+        (subject, last): (AnyId, Version),
+    ) -> Result<BTreeSet<EventId>, WebhookError> {
+        let (mut own, mut after) = (BTreeSet::new(), 0);
         while after < last {
+            tokio::task::yield_now().await;
+            let mut session = self.db.read(tenant_id).await?;
+            let mut reader = session.reader();
             let range = (subject.uuid, after, Version::MAX);
             let page = erasures::own_events(&mut reader, tenant_id, range, BODIES_MAX).await?;
             let Some((_, version)) = page.last() else { break };
@@ -63,27 +113,7 @@ impl Webhooks {
             let ids: Vec<EventId> = page.iter().map(|(id, _)| *id).collect();
             own.extend(purge::with(&mut reader, tenant_id, Holder::Payload, &ids).await?);
         }
-        let end = first_id_at(self.db.now().after(std::time::Duration::from_millis(1)));
-        let (mut from, mut looked, mut naming) = (Uuid::nil(), 0, Vec::new());
-        let text = subject.to_string();
-        loop {
-            let page = erasures::bodies(&mut reader, tenant_id, (from, end), BODIES_MAX).await?;
-            let Some((last, _)) = page.last() else { break };
-            from = last.uuid();
-            looked += page.len();
-            let hits: Vec<EventId> =
-                naming_in(&page, &text).filter(|id| !own.contains(id)).collect();
-            let until = Timestamp::from_micros(i64::MAX);
-            naming.extend(erasures::before(&mut reader, tenant_id, &hits, until).await?);
-            if looked >= PREVIEW_MAX {
-                break;
-            }
-        }
-        Ok(Preview {
-            own_events: count(own.len()),
-            mentioning_events: count(naming.len()),
-            incomplete: looked >= PREVIEW_MAX,
-        })
+        Ok(own)
     }
 
     /// The tenant's erasure with this id.
@@ -176,8 +206,7 @@ async fn begin(
     let erasure = Erasure {
         id,
         tenant_id,
-        subject_id: subject.uuid,
-        subject_text: subject.to_string(),
+        subject,
         asked_by: asked_by.to_owned(),
         before_version,
         before_at,

@@ -3,13 +3,13 @@
 use tidings_kernel::{EventId, Page, PageParams, TenantId, WebhookSubscriptionId};
 
 use crate::error::WebhookError;
-use crate::explain::{EventFacts, Explained, PairFacts, explain};
+use crate::explain::{EventFacts, Explained, PairFacts, deciding, explain};
 use crate::payload_filter::ReadBody;
 use crate::service::Webhooks;
 use crate::store::delivery_list::{self, DeliveryFilter};
 use crate::store::explain::{self as facts, FatedEvent};
 use crate::store::pointers::event_name;
-use crate::store::subscriptions;
+use crate::store::{retention, subscriptions};
 use crate::subscription::{DeliveryOrder, Subscription};
 
 /// What came of an event for one subscription.
@@ -30,7 +30,7 @@ impl Webhooks {
         (id, only): (EventId, Option<WebhookSubscriptionId>),
         page: PageParams,
     ) -> Result<Page<Explanation>, WebhookError> {
-        let (event, found, made) = {
+        let (event, found, made, days) = {
             let mut session = self.db.read(tenant_id).await?;
             let event = facts::event(session.reader(), tenant_id, id).await?;
             let event = event.ok_or(WebhookError::NotFound)?;
@@ -38,7 +38,8 @@ impl Webhooks {
             let found = facts::subscriptions(session.reader(), tenant_id, at, page).await?;
             let ids: Vec<_> = found.data.iter().map(|subscription| subscription.id).collect();
             let made = subscriptions::made_at_seq(session.reader(), tenant_id, &ids).await?;
-            (event, found, made)
+            let days = retention::days(&mut session.reader(), tenant_id).await?;
+            (event, found, made, days)
         };
         if only.is_some() && found.data.is_empty() {
             return Err(WebhookError::NotFound);
@@ -50,6 +51,7 @@ impl Webhooks {
             occurred_at: event.occurred_at,
             body: event.body.as_ref().map(|body| ReadBody::of(body)),
             is_undispatched: event.is_undispatched,
+            deliveries_since: days.deliveries_before(self.db.now()),
         };
         let mut data = Vec::with_capacity(found.data.len());
         for subscription in found.data {
@@ -77,7 +79,7 @@ impl Webhooks {
         let page = PageParams { limit: tidings_kernel::limits::PAGE_ROWS_MAX, after: None };
         let mut session = self.db.read(tenant_id).await?;
         let found = delivery_list::list(session.reader(), tenant_id, &filter, page).await?;
-        let delivery = found.data.into_iter().max_by_key(|delivery| delivery.created_at);
+        let delivery = deciding(found.data);
         let waits_for = match (&delivery, subscription.ordering) {
             (Some(open), DeliveryOrder::PerObject) if !open.status.is_terminal() => {
                 let pair = (tenant_id, subscription.id);

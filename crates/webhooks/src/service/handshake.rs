@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::header::HeaderValue;
 use tidings_db::UnitOfWork;
+use tidings_egress::SendError;
 use tidings_kernel::{Problem, TenantId, Timestamp, WebhookSubscriptionId};
 
 use crate::commands::UpdateSubscription;
@@ -38,6 +39,11 @@ impl Webhooks {
         let exchange = self.egress.options(&target, question(&header), QUESTION_MAX).await;
         let answer = match exchange.outcome {
             Ok(reply) => judge(origin, reply.status, &reply.headers),
+            Err(SendError::Local) => {
+                let message = "this server has no connection left to ask the endpoint with; send \
+                               the request again";
+                return Err(WebhookError::Input(Problem::unavailable(message, 5)));
+            }
             Err(error) => Err(Unconsented::Unreachable(error.class())),
         };
         Ok(Some(Asked { url: url.to_owned(), origin: origin.to_owned(), answer }))

@@ -10,6 +10,7 @@ mod explain;
 mod handshake;
 mod known_types;
 mod log;
+mod long_looks;
 mod options;
 mod payload_filters;
 mod plan_replay;
@@ -45,6 +46,7 @@ pub(crate) use event_types::TypeView;
 pub(crate) use explain::Explanation;
 use known_types::KnownTypes;
 pub(crate) use log::{LogEntry, LogFilter};
+use long_looks::LongLooks;
 pub(crate) use plan_replay::Look;
 pub(crate) use preview::{Difference, Previewed};
 pub(crate) use publish::Published;
@@ -72,6 +74,7 @@ pub struct Webhooks {
     /// `None` where other processes write too, which this one does not hear of.
     types: Option<Arc<KnownTypes>>,
     pub(crate) streams: Streams,
+    long_looks: LongLooks,
     /// The engine of this process, which knows what it leaves alone at present.
     pub(crate) engine: Option<Engine>,
     /// The name under which endpoints are asked for their consent.
@@ -93,6 +96,7 @@ impl Webhooks {
             schemas: Arc::default(),
             types,
             streams: Streams::default(),
+            long_looks: LongLooks::default(),
             engine: None,
             origin: None,
         }

@@ -135,11 +135,10 @@ async fn plan(
     if instants.is_empty() {
         return Ok(Wait::Time);
     }
-    let through = end.position.min(replay.position + limits::REPLAY_WINDOW);
     let days = retention::days(&mut work.reader(), replay.tenant_id).await?;
     let kept_from = days.deliveries_before(now);
     let selection = selection(work.reader(), subscription, &replay.scope, kept_from).await?;
-    let stretch = (replay.position, through);
+    let stretch = (replay.position, end.position);
     let looked = look(&mut work.reader(), subscription, &selection, stretch).await?;
     let taken = looked.take(instants.len());
     let planner = Planner { replay, subscription, node_id: work.node_id(), now };

@@ -11,12 +11,16 @@ use tidings_kernel::{
 use crate::commands::{CreateReplay, all};
 use crate::error::WebhookError;
 use crate::matching::Filters;
+use crate::replay::selection::Taken;
 use crate::replay::{Outcomes, Replay, ReplayStatus, Scope};
 use crate::service::Webhooks;
 use crate::service::plan_replay::{Look, end_deliveries};
-use crate::service::select_events::{look, selection};
+use crate::service::select_events::{bounded, look, selection};
 use crate::store::{event_types, replayed, replays, retention, subscriptions};
 use crate::subscription::Subscription;
+
+/// Bytes of bodies that a dry run reads, about; only a payload filter has it read any.
+const DRY_RUN_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What a replay would send.
 #[derive(Debug, Clone, Default)]
@@ -41,6 +45,21 @@ pub(crate) struct Estimate {
     pub(crate) rate_per_second: u32,
 }
 
+impl Estimate {
+    /// Counts what would be sent of a part of the log.
+    fn add(&mut self, taken: Taken) {
+        self.skipped += taken.skipped;
+        self.forgotten += taken.forgotten;
+        for sent in taken.sent {
+            self.count += 1;
+            let name = sent.name.map_or_else(String::new, |name| name.as_str().to_owned());
+            *self.by_type.entry(name).or_default() += 1;
+            let first = self.positions.map_or(sent.position, |(first, _)| first);
+            self.positions = Some((first, sent.position));
+        }
+    }
+}
+
 /// A replay, with what is shown of it beside its row.
 #[derive(Debug, Clone)]
 pub(crate) struct ReplayState {
@@ -60,45 +79,51 @@ pub(crate) enum Asked {
 }
 
 impl Webhooks {
-    /// Counts what a replay would send; outside of a unit of work, as it may read much.
+    /// Counts what a replay would send; outside of a unit of work, as it may read much. Between two
+    /// windows it lets go of the database, and of the thread.
     pub(crate) async fn estimate_replay(
         &self,
         tenant_id: TenantId,
         input: &CreateReplay,
     ) -> Result<Estimate, WebhookError> {
-        let mut session = self.db.read(tenant_id).await?;
-        let id = input.subscription_id;
-        let found = subscriptions::find(session.reader(), tenant_id, id).await?;
-        let subscription = found.ok_or(WebhookError::NotFound)?;
-        let registered = event_types::names(session.reader(), tenant_id).await?;
-        let (scope, rate_per_second) = checked(input, &registered)?;
-        let log_end = replayed::log_end(&mut session.reader(), tenant_id).await?;
-        let until = input.until_position.unwrap_or(log_end).min(log_end);
+        let _seat = self.long_looks.take(tenant_id)?;
+        let (subscription, selection, scope, mut estimate) = {
+            let mut session = self.db.read(tenant_id).await?;
+            let id = input.subscription_id;
+            let found = subscriptions::find(session.reader(), tenant_id, id).await?;
+            let subscription = found.ok_or(WebhookError::NotFound)?;
+            let registered = event_types::names(session.reader(), tenant_id).await?;
+            let (scope, rate_per_second) = checked(input, &registered)?;
+            let scope = bounded(&mut session.reader(), tenant_id, scope).await?;
+            let days = retention::days(&mut session.reader(), tenant_id).await?;
+            let kept_from = days.deliveries_before(self.db.now());
+            let selection = selection(session.reader(), &subscription, &scope, kept_from).await?;
+            let estimate = Estimate { rate_per_second, ..Estimate::default() };
+            (subscription, selection, scope, estimate)
+        };
         let mut position = scope.after_position;
-        let total = (until - position).max(0);
-        let end = position + total.min(limits::REPLAY_DRY_RUN_MAX);
-        let days = retention::days(&mut session.reader(), tenant_id).await?;
-        let kept_from = days.deliveries_before(self.db.now());
-        let selection = selection(session.reader(), &subscription, &scope, kept_from).await?;
-        let mut estimate = Estimate { total, rate_per_second, ..Estimate::default() };
-        while position < end {
-            let through = end.min(position + limits::REPLAY_WINDOW);
-            let reader = &mut session.reader();
-            let looked = look(reader, &subscription, &selection, (position, through)).await?;
-            let taken = looked.take(usize::MAX);
-            estimate.skipped += taken.skipped;
-            estimate.forgotten += taken.forgotten;
-            for sent in taken.sent {
-                estimate.count += 1;
-                let name = sent.name.map_or_else(String::new, |name| name.as_str().to_owned());
-                *estimate.by_type.entry(name).or_default() += 1;
-                let first = estimate.positions.map_or(sent.position, |(first, _)| first);
-                estimate.positions = Some((first, sent.position));
+        let end = {
+            let mut session = self.db.read(tenant_id).await?;
+            let log_end = replayed::log_end(&mut session.reader(), tenant_id).await?;
+            scope.until_asked.unwrap_or(log_end).min(log_end).max(position)
+        };
+        let mut bytes_read = 0;
+        for _ in 0..limits::REPLAY_DRY_RUN_MAX / limits::REPLAY_WINDOW {
+            if position >= end || bytes_read >= DRY_RUN_BYTES_MAX {
+                break;
             }
-            position = through;
+            let looked = {
+                let mut session = self.db.read(tenant_id).await?;
+                look(&mut session.reader(), &subscription, &selection, (position, end)).await?
+            };
+            position = looked.through;
+            bytes_read += looked.bytes_read;
+            estimate.add(looked.take(usize::MAX));
+            tokio::task::yield_now().await;
         }
+        estimate.total = end - scope.after_position;
         estimate.considered = position - scope.after_position;
-        estimate.is_lower_bound = estimate.considered < total;
+        estimate.is_lower_bound = position < end;
         Ok(estimate)
     }
 
@@ -121,6 +146,7 @@ impl Webhooks {
             return Err(WebhookError::NotSending);
         }
         room_for_one_more(work, subscription_id).await?;
+        let scope = bounded(&mut work.reader(), tenant_id, scope).await?;
         let id: ReplayId = work.mint();
         let replay = Replay::new((tenant_id, id), subscription_id, (scope, rate), now);
         let replay = work.apply(replay.start()).await?;

@@ -10,7 +10,7 @@ use crate::error::WebhookError;
 use crate::retention::{Days, Retention, delivery_ids_of, events_to_drop, first_id_at, next_id};
 use crate::service::Webhooks;
 use crate::store::purge::{self, Holder};
-use crate::store::retention;
+use crate::store::{replays, retention};
 
 /// Batches that a sweep is told of at a time; it asks again.
 const BATCHES_MAX: usize = 100;
@@ -197,7 +197,8 @@ async fn payloads(
 }
 
 /// Deliveries that ended long enough ago. One whose event still has its pointer stays: the event is
-/// fanned out again, minus the pairs that have a row.
+/// fanned out again, minus the pairs that have a row. So does one of a replay that runs, which counts
+/// by its rows what failed.
 async fn deliveries(
     reader: &mut Reader<'_>,
     tenant_id: TenantId,
@@ -207,13 +208,17 @@ async fn deliveries(
     let between = (from, first_id_at(before));
     let ended = purge::ended_deliveries(reader, tenant_id, between, before).await?;
     let full = is_full(ended.len(), purge::DELIVERIES_MAX);
-    let next = ended.last().filter(|_| full).map(|(id, _)| next_id(id.uuid()));
-    let events: Vec<EventId> = ended.iter().map(|(_, event_id)| *event_id).collect();
+    let next = ended.last().filter(|_| full).map(|(id, ..)| next_id(id.uuid()));
+    let events: Vec<EventId> = ended.iter().map(|(_, event_id, _)| *event_id).collect();
     let held = purge::with(reader, tenant_id, Holder::Pointer, &events).await?;
+    let of_replays = ended.iter().any(|(.., replay_id)| replay_id.is_some());
+    let running =
+        if of_replays { replays::running_ids(reader, tenant_id).await? } else { BTreeSet::new() };
     let gone: Vec<DeliveryId> = ended
         .into_iter()
-        .filter(|(_, event_id)| !held.contains(event_id))
-        .map(|(id, _)| id)
+        .filter(|(_, event_id, _)| !held.contains(event_id))
+        .filter(|(.., replay_id)| replay_id.is_none_or(|id| !running.contains(&id)))
+        .map(|(id, ..)| id)
         .collect();
     let first = gone.first().map(|id| id.uuid());
     Ok(Looked { found: Found::Deliveries(gone), first, next })

@@ -6,7 +6,7 @@ use tidings_kernel::{Cursor, EventId, EventKind, Kind, Page, PageParams, TenantI
 use crate::error::WebhookError;
 pub(crate) use crate::search::Search;
 use crate::service::Webhooks;
-use crate::store::log::{LogEntry, LogFilter};
+use crate::store::log::LogEntry;
 use crate::store::{event_types, log};
 
 /// Events that one answer looks into.
@@ -33,9 +33,8 @@ impl Webhooks {
         search: &Search,
         page: PageParams,
     ) -> Result<Searched, WebhookError> {
-        if let Some(data) = self.by_id(tenant_id, search, page).await? {
-            let looked_at = i64::try_from(data.len()).unwrap_or(i64::MAX);
-            let page = Page { data, next: None };
+        if let Some(page) = self.by_id(tenant_id, search, page).await? {
+            let looked_at = i64::try_from(page.data.len()).unwrap_or(i64::MAX);
             return Ok(Searched { page, looked_at, looked_back_to: None });
         }
         self.by_words(tenant_id, search, page).await
@@ -47,20 +46,17 @@ impl Webhooks {
         tenant_id: TenantId,
         search: &Search,
         page: PageParams,
-    ) -> Result<Option<Vec<LogEntry>>, WebhookError> {
+    ) -> Result<Option<Page<LogEntry>>, WebhookError> {
         let mut session = self.db.read(tenant_id).await?;
         let event_id = match search.id {
             Some(id) if id.prefix == EventKind::PREFIX => Some(EventId::from_uuid(id.uuid)),
             Some(id) => {
-                let filter = LogFilter { subject_id: Some(id), ..LogFilter::default() };
-                let first = PageParams { limit: page.limit, after: None };
-                let found = log::after(session.reader(), tenant_id, &filter, first).await?;
-                // An id may also stand in the events of other objects, where only words find it.
-                return Ok((!found.data.is_empty() && found.next.is_none()).then(|| {
-                    let mut data = found.data;
-                    data.reverse();
-                    data
-                }));
+                // An object without events may yet be named by those of others, where words find it.
+                if log::last_version(session.reader(), tenant_id, id.uuid).await? == 0 {
+                    return Ok(None);
+                }
+                let of = (tenant_id, id.uuid);
+                return Ok(Some(log::of_subject_before(&mut session.reader(), of, page).await?));
             }
             None => {
                 let text = &search.text;
@@ -70,7 +66,7 @@ impl Webhooks {
         };
         let Some(event_id) = event_id else { return Ok(None) };
         let found = log::find(session.reader(), tenant_id, event_id).await?;
-        Ok(found.map(|entry| vec![entry]))
+        Ok(found.map(|entry| Page { data: vec![entry], next: None }))
     }
 
     /// Looks into events, the newest first, as far as one answer may.

@@ -9,7 +9,7 @@ use crate::chart::Wanted;
 use crate::error::WebhookError;
 use crate::health::Health;
 use crate::service::Webhooks;
-use crate::statistics::Hour;
+use crate::statistics::{Hour, hour_of};
 pub(crate) use crate::store::statistics::Point;
 use crate::store::{health, statistics};
 
@@ -23,7 +23,7 @@ pub(crate) struct Statistics {
 }
 
 impl Webhooks {
-    /// The statistics of a subscription over the last hours, the one that has begun included.
+    /// The statistics of a subscription over so many whole hours, and the one that has begun.
     pub(crate) async fn get_statistics(
         &self,
         tenant_id: TenantId,
@@ -31,7 +31,7 @@ impl Webhooks {
         hours: u32,
     ) -> Result<Statistics, WebhookError> {
         self.get_subscription(tenant_id, id).await?;
-        let since = self.db.now().before(Duration::from_hours(u64::from(hours)));
+        let since = hour_of(self.db.now().before(Duration::from_hours(u64::from(hours))));
         let mut session = self.db.read(tenant_id).await?;
         let sum = statistics::of_subscription(session.reader(), (tenant_id, id), since).await?;
         let health = health::find(session.reader(), tenant_id, id).await?;

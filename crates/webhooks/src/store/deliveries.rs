@@ -26,7 +26,7 @@ tidings_db::statements! {
     /// when no earlier one is still on its way to its row.
     across query DUE = "SELECT d.tenant_id, d.id, d.event_id, d.subscription_id, d.origin, \
         d.event_name, d.attempts, d.created_at, d.order_key, d.order_version, e.priority, p.body, \
-        d.replay_id \
+        d.replay_id, e.occurred_at \
         FROM deliveries d \
         JOIN events e ON e.tenant_id = d.tenant_id AND e.id = d.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = d.tenant_id AND p.event_id = d.event_id \
@@ -130,6 +130,8 @@ pub(crate) struct DueDelivery {
     /// None where it was erased.
     pub(crate) body: Option<Bytes>,
     pub(crate) replay_id: Option<ReplayId>,
+    /// When its event happened.
+    pub(crate) occurred_at: Timestamp,
 }
 
 impl FromRow for DueDelivery {
@@ -150,6 +152,7 @@ impl FromRow for DueDelivery {
             priority: row.word(Priority::find)?,
             body: row.take()?,
             replay_id: row.take()?,
+            occurred_at: row.take()?,
         })
     }
 }

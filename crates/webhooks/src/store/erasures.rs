@@ -1,9 +1,12 @@
 //! Erasures, and what they look for.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use tidings_db::{DbError, FromRow, Reader, Row, Stored, Writer, args};
 use tidings_kernel::{
-    Cursor, ErasureId, EventId, Page, PageParams, RequestId, TenantId, Timestamp, Uuid, Version,
+    AnyId, Cursor, ErasureId, EventId, Page, PageParams, RequestId, TenantId, Timestamp, Uuid,
+    Version,
 };
 
 use crate::erasure::{Counts, Erasure, Phase};
@@ -17,17 +20,23 @@ tidings_db::statements! {
         mentioning_events = $6, deliveries_discarded = $7, attempts_cleared = $8, \
         replies_replaced = $9, completed_at = $10, version = $11 \
         WHERE tenant_id = $1 AND id = $2 AND version = $12";
-    query GET = "SELECT tenant_id, id, subject_id, subject_text, asked_by, before_version, \
+    query GET = "SELECT tenant_id, id, subject_text, asked_by, before_version, \
         before_at, phase, reached, own_events, mentioning_events, deliveries_discarded, \
         attempts_cleared, replies_replaced, requested_at, completed_at, version FROM erasures \
         WHERE tenant_id = $1 AND id = $2";
-    query LIST = "SELECT tenant_id, id, subject_id, subject_text, asked_by, before_version, \
+    query LIST = "SELECT tenant_id, id, subject_text, asked_by, before_version, \
         before_at, phase, reached, own_events, mentioning_events, deliveries_discarded, \
         attempts_cleared, replies_replaced, requested_at, completed_at, version FROM erasures \
         WHERE tenant_id = $1 AND (ABSENT_UUID($2) OR id < $2) ORDER BY id DESC LIMIT $3";
     /// What every node has to know: what is not sent any more.
-    across query RECENT = "SELECT tenant_id, subject_text, before_at FROM erasures \
-        WHERE requested_at >= $1 ORDER BY requested_at LIMIT $2";
+    across query UNFINISHED = "SELECT tenant_id, id, subject_text, before_at FROM erasures \
+        WHERE completed_at IS NULL AND (tenant_id, id) > ($1, $2) ORDER BY tenant_id, id LIMIT $3";
+    /// What was finished meanwhile: nodes may still hold something of it in memory.
+    across query FINISHED = "SELECT tenant_id, id, subject_text, before_at, completed_at \
+        FROM erasures WHERE completed_at >= $1 AND (tenant_id, id) > ($2, $3) \
+        ORDER BY tenant_id, id LIMIT $4";
+    query COUNT_UNFINISHED = "SELECT COUNT(*) FROM erasures \
+        WHERE tenant_id = $1 AND completed_at IS NULL";
     across query CLEANING = "SELECT tenant_id, id FROM erasures \
         WHERE completed_at IS NULL AND phase = 'cleaning' ORDER BY requested_at LIMIT $1";
     query LAST_OF_SUBJECT = "SELECT subject_kind, subject_version FROM events \
@@ -40,9 +49,21 @@ tidings_db::statements! {
         ORDER BY subject_version LIMIT $5";
     query BODIES = "SELECT event_id, body FROM event_payloads WHERE tenant_id = $1 \
         AND event_id > $2 AND event_id < $3 ORDER BY event_id LIMIT $4";
-    /// Of these, those before an instant; what tells of erasures names the subject and stays.
-    query BEFORE = "SELECT id FROM events WHERE tenant_id = $1 AND id IN_UUIDS($2) \
-        AND occurred_at < $3 AND subject_kind <> 'erasure'";
+    query SIZES = "SELECT CAST(LENGTH(body) AS BIGINT) FROM event_payloads WHERE tenant_id = $1 \
+        AND event_id > $2 AND event_id < $3 ORDER BY event_id LIMIT $4";
+    /// When these happened; what tells of erasures names the subject and stays.
+    query INSTANTS = "SELECT id, occurred_at FROM events WHERE tenant_id = $1 \
+        AND id IN_UUIDS($2) AND subject_kind <> 'erasure'";
+    query IN_PHASE = "SELECT tenant_id, id, subject_text, asked_by, before_version, \
+        before_at, phase, reached, own_events, mentioning_events, deliveries_discarded, \
+        attempts_cleared, replies_replaced, requested_at, completed_at, version FROM erasures \
+        WHERE tenant_id = $1 AND completed_at IS NULL AND phase = $2 AND id <> $3 \
+        ORDER BY id LIMIT $4";
+}
+
+/// The third column: a subject as events name it.
+fn subject(row: &mut Row) -> Result<AnyId, DbError> {
+    row.take::<String>()?.parse().map_err(|_| DbError::Decode { column: 2 })
 }
 
 impl FromRow for Erasure {
@@ -50,8 +71,7 @@ impl FromRow for Erasure {
         Ok(Self {
             tenant_id: row.take()?,
             id: row.take()?,
-            subject_id: row.take()?,
-            subject_text: row.take()?,
+            subject: subject(row)?,
             asked_by: row.take()?,
             before_version: row.take()?,
             before_at: row.take()?,
@@ -86,8 +106,8 @@ impl Stored for Erasure {
         let args = args![
             self.tenant_id,
             self.id,
-            self.subject_id,
-            self.subject_text,
+            self.subject.uuid,
+            self.subject.to_string(),
             self.asked_by,
             self.before_version,
             self.before_at,
@@ -155,13 +175,64 @@ pub(crate) async fn list(
     Ok(Page::from_rows(rows, page.limit, |row| Cursor { sort: 0, id: row.id.uuid() }))
 }
 
-/// What was asked for since an instant: of which tenant, which subject, before which instant.
-pub(crate) async fn recent(
+/// A subject of which nothing is sent any more that happened before an instant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Silenced {
+    pub(crate) tenant_id: TenantId,
+    pub(crate) erasure_id: ErasureId,
+    pub(crate) subject: AnyId,
+    pub(crate) before_at: Timestamp,
+}
+
+impl FromRow for Silenced {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Self {
+            tenant_id: row.take()?,
+            erasure_id: row.take()?,
+            subject: subject(row)?,
+            before_at: row.take()?,
+        })
+    }
+}
+
+/// The same, once its erasure is finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Finished {
+    pub(crate) silenced: Silenced,
+    pub(crate) completed_at: Timestamp,
+}
+
+impl FromRow for Finished {
+    fn from_row(row: &mut Row) -> Result<Self, DbError> {
+        Ok(Self { silenced: Silenced::from_row(row)?, completed_at: row.take()? })
+    }
+}
+
+/// Some of the erasures that are not finished, behind one of them.
+pub(crate) async fn unfinished(
+    reader: &mut Reader<'_>,
+    (tenant_id, id): (TenantId, ErasureId),
+    limit: i64,
+) -> Result<Vec<Silenced>, DbError> {
+    reader.rows(&UNFINISHED, args![tenant_id, id, limit]).await
+}
+
+/// Some of those that were finished since an instant, behind one of them.
+pub(crate) async fn finished_since(
     reader: &mut Reader<'_>,
     since: Timestamp,
+    (tenant_id, id): (TenantId, ErasureId),
     limit: i64,
-) -> Result<Vec<(TenantId, String, Timestamp)>, DbError> {
-    reader.rows(&RECENT, args![since, limit]).await
+) -> Result<Vec<Finished>, DbError> {
+    reader.rows(&FINISHED, args![since, tenant_id, id, limit]).await
+}
+
+/// How many erasures of a tenant are not finished.
+pub(crate) async fn count_unfinished(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+) -> Result<i64, DbError> {
+    reader.scalar(&COUNT_UNFINISHED, args![tenant_id]).await
 }
 
 /// Erasures whose rows are gone and that have no receipt yet.
@@ -214,13 +285,36 @@ pub(crate) async fn bodies(
     reader.rows(&BODIES, args![tenant_id, after, before, limit]).await
 }
 
-/// Of these events, those that happened before an instant.
-pub(crate) async fn before(
+/// The bytes of each of the payloads between two ids, both left out, in order.
+pub(crate) async fn sizes(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+    (after, before): (Uuid, Uuid),
+    limit: i64,
+) -> Result<Vec<i64>, DbError> {
+    let rows: Vec<(i64,)> = reader.rows(&SIZES, args![tenant_id, after, before, limit]).await?;
+    Ok(rows.into_iter().map(|(size,)| size).collect())
+}
+
+/// When these events happened, but those that tell of erasures.
+pub(crate) async fn instants(
     reader: &mut Reader<'_>,
     tenant_id: TenantId,
     events: &[EventId],
-    instant: Timestamp,
-) -> Result<Vec<EventId>, DbError> {
-    let rows: Vec<(EventId,)> = reader.rows(&BEFORE, args![tenant_id, events, instant]).await?;
-    Ok(rows.into_iter().map(|(id,)| id).collect())
+) -> Result<BTreeMap<EventId, Timestamp>, DbError> {
+    if events.is_empty() {
+        return Ok(BTreeMap::new());
+    }
+    let rows: Vec<(EventId, Timestamp)> = reader.rows(&INSTANTS, args![tenant_id, events]).await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Other erasures of the tenant that are in the same phase, the oldest first.
+pub(crate) async fn in_phase(
+    reader: &mut Reader<'_>,
+    erasure: &Erasure,
+    limit: i64,
+) -> Result<Vec<Erasure>, DbError> {
+    let args = args![erasure.tenant_id, erasure.phase.as_str(), erasure.id, limit];
+    reader.rows(&IN_PHASE, args).await
 }

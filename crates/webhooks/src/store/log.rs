@@ -30,7 +30,15 @@ tidings_db::statements! {
         JOIN events e ON e.tenant_id = q.tenant_id AND e.id = q.event_id \
         LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
         WHERE q.tenant_id = $1 AND q.position < $2 ORDER BY q.position DESC LIMIT $3";
+    query OF_SUBJECT_BEFORE = "SELECT q.position, e.id, e.name, e.visibility, e.priority, \
+        e.occurred_at, e.subject_kind, e.subject_version, p.body FROM events e \
+        JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
+        LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
+        WHERE e.tenant_id = $1 AND e.subject_id = $2 AND q.position < $3 \
+        ORDER BY e.subject_version DESC LIMIT $4";
     query LAST_POSITION = "SELECT last FROM position_counters WHERE tenant_id = $1";
+    query FIRST_POSITION = "SELECT position FROM event_positions WHERE tenant_id = $1 \
+        ORDER BY position LIMIT 1";
     query LAST_BEFORE = "SELECT q.position FROM events e \
         JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
         WHERE e.tenant_id = $1 AND e.id < $2 ORDER BY e.id DESC LIMIT 1";
@@ -127,16 +135,11 @@ pub(crate) async fn look(
     filter: &LogFilter,
     page: PageParams,
 ) -> Result<(Page<LogEntry>, i64), DbError> {
-    let mut position = page.after.map_or(0, |cursor| cursor.sort);
-    let mut end = last_position(&mut reader, tenant_id).await?;
-    if let Some(id) = filter.span.surely_before() {
-        let found: Option<(i64,)> = reader.row(&LAST_BEFORE, args![tenant_id, id]).await?;
-        position = found.map_or(position, |(found,)| found.max(position));
-    }
-    if let Some(id) = filter.span.surely_behind() {
-        let found: Option<(i64,)> = reader.row(&FIRST_BEHIND, args![tenant_id, id]).await?;
-        end = found.map_or(end, |(found,)| found.min(end));
-    }
+    let position = page.after.map_or(0, |cursor| cursor.sort);
+    let last = last_position(&mut reader, tenant_id).await?;
+    let position = begins_behind(&mut reader, tenant_id, (filter.span, position)).await?;
+    let end = ends_at(&mut reader, tenant_id, filter.span).await?;
+    let end = end.map_or(last, |end| end.min(last));
     let TypeRange { low, high } = &filter.types;
     let Span { from, to } = filter.span;
     let (kind, limit) = (&filter.subject_kind, page.limit + 1);
@@ -158,6 +161,42 @@ pub(crate) async fn look(
     Ok((page, looked_up_to))
 }
 
+/// Behind which position what happened in a span begins, where only what is behind a position is
+/// wanted. What retention has taken from the log's beginning is not looked through.
+pub(crate) async fn begins_behind(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+    (span, position): (Span, i64),
+) -> Result<i64, DbError> {
+    let first = first_position(reader, tenant_id).await?;
+    let mut position = first.map_or(position, |first| position.max(first - 1));
+    if let Some(id) = span.surely_before() {
+        let found: Option<(i64,)> = reader.row(&LAST_BEFORE, args![tenant_id, id]).await?;
+        position = found.map_or(position, |(found,)| found.max(position));
+    }
+    Ok(position)
+}
+
+/// A position that nothing of a span is behind; none where the log itself ends before.
+pub(crate) async fn ends_at(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+    span: Span,
+) -> Result<Option<i64>, DbError> {
+    let Some(id) = span.surely_behind() else { return Ok(None) };
+    let found: Option<(i64,)> = reader.row(&FIRST_BEHIND, args![tenant_id, id]).await?;
+    Ok(found.map(|(found,)| found))
+}
+
+/// The oldest position that the tenant's log still has; none where it is empty.
+pub(crate) async fn first_position(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+) -> Result<Option<i64>, DbError> {
+    let first: Option<(i64,)> = reader.row(&FIRST_POSITION, args![tenant_id]).await?;
+    Ok(first.map(|(first,)| first))
+}
+
 /// The newest position of the tenant's log; 0 where it has none.
 pub(crate) async fn last_position(
     reader: &mut Reader<'_>,
@@ -175,6 +214,19 @@ pub(crate) async fn before(
     limit: i64,
 ) -> Result<Vec<LogEntry>, DbError> {
     reader.rows(&BEFORE, args![tenant_id, position, limit]).await
+}
+
+/// The events of an object before a position, the newest first.
+pub(crate) async fn of_subject_before(
+    reader: &mut Reader<'_>,
+    (tenant_id, subject_id): (TenantId, Uuid),
+    page: PageParams,
+) -> Result<Page<LogEntry>, DbError> {
+    let position = page.after.map_or(i64::MAX, |cursor| cursor.sort);
+    let args = args![tenant_id, subject_id, position, page.limit + 1];
+    let rows: Vec<LogEntry> = reader.rows(&OF_SUBJECT_BEFORE, args).await?;
+    let at = |row: &LogEntry| Cursor { sort: row.position, id: Uuid::nil() };
+    Ok(Page::from_rows(rows, page.limit, at))
 }
 
 /// One event.

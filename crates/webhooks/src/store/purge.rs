@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use tidings_db::{DbError, Query, Reader, ToValue, Value, Writer, args};
-use tidings_kernel::{DeliveryId, EventId, TenantId, Timestamp, Uuid};
+use tidings_kernel::{DeliveryId, EventId, ReplayId, TenantId, Timestamp, Uuid};
 
 tidings_db::statements! {
     query PAYLOADS = "SELECT event_id FROM event_payloads WHERE tenant_id = $1 \
@@ -22,7 +22,7 @@ tidings_db::statements! {
         AND id >= $2 AND id <= $3 AND event_id = $4";
     query ERASED_SINCE = "SELECT COUNT(*) FROM deliveries WHERE tenant_id = $1 \
         AND id IN_UUIDS($2) AND reason = 'erased' AND updated_at >= $3";
-    query ENDED_DELIVERIES = "SELECT id, event_id FROM deliveries WHERE tenant_id = $1 \
+    query ENDED_DELIVERIES = "SELECT id, event_id, replay_id FROM deliveries WHERE tenant_id = $1 \
         AND id >= $2 AND id < $3 AND next_attempt_at IS NULL AND updated_at < $4 \
         ORDER BY id LIMIT $5";
     query OLD_REPLIES = "SELECT delivery_id FROM delivery_attempts WHERE tenant_id = $1 \
@@ -121,13 +121,13 @@ pub(crate) async fn deliveries_of(
     Ok(rows.into_iter().map(|(id,)| id).collect())
 }
 
-/// Deliveries that ended before an instant, in the order of their ids, with their events.
+/// Deliveries that ended before an instant, in the order of their ids, with their events and replays.
 pub(crate) async fn ended_deliveries(
     reader: &mut Reader<'_>,
     tenant_id: TenantId,
     (from, to): (Uuid, Uuid),
     before: Timestamp,
-) -> Result<Vec<(DeliveryId, EventId)>, DbError> {
+) -> Result<Vec<(DeliveryId, EventId, Option<ReplayId>)>, DbError> {
     reader.rows(&ENDED_DELIVERIES, args![tenant_id, from, to, before, DELIVERIES_MAX]).await
 }
 

@@ -17,6 +17,13 @@ tidings_db::statements! {
         LEFT JOIN event_payloads p ON p.tenant_id = q.tenant_id AND p.event_id = q.event_id \
         WHERE q.tenant_id = $1 AND q.position > $2 AND q.position <= $3 \
         AND e.visibility = 'public' ORDER BY q.position";
+    /// The same of one object, whose events have versions and positions in the same order.
+    query WINDOW_OF_SUBJECT = "SELECT q.position, e.seq, e.id, e.name, e.occurred_at, \
+        e.subject_id, e.subject_version, p.event_id FROM events e \
+        JOIN event_positions q ON q.tenant_id = e.tenant_id AND q.event_id = e.id \
+        LEFT JOIN event_payloads p ON p.tenant_id = e.tenant_id AND p.event_id = e.id \
+        WHERE e.tenant_id = $1 AND e.subject_id = $2 AND q.position > $3 AND q.position <= $4 \
+        AND e.visibility = 'public' ORDER BY e.subject_version LIMIT $5";
     query BODIES = "SELECT event_id, body FROM event_payloads \
         WHERE tenant_id = $1 AND event_id IN_UUIDS($2)";
     /// Ids of deliveries begin with the instant of their event, so a stretch of the log is a range
@@ -60,6 +67,21 @@ pub(crate) async fn window(
     (after, through): (i64, i64),
 ) -> Result<Vec<Candidate>, DbError> {
     reader.rows(&WINDOW, args![tenant_id, after, through]).await
+}
+
+/// The first public events of one object behind a position, up to another, and up to where that is
+/// all there is.
+pub(crate) async fn window_of_subject(
+    reader: &mut Reader<'_>,
+    (tenant_id, subject_id): (TenantId, Uuid),
+    (after, end): (i64, i64),
+    limit: i64,
+) -> Result<(Vec<Candidate>, i64), DbError> {
+    let args = args![tenant_id, subject_id, after, end, limit];
+    let found: Vec<Candidate> = reader.rows(&WINDOW_OF_SUBJECT, args).await?;
+    let full = i64::try_from(found.len()).is_ok_and(|count| count >= limit);
+    let through = found.last().filter(|_| full).map_or(end, |last| last.position);
+    Ok((found, through))
 }
 
 /// The bodies of events, as far as they are kept.

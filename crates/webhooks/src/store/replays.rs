@@ -197,6 +197,16 @@ pub(crate) async fn running(
     reader.rows(&RUNNING, args![tenant_id]).await
 }
 
+/// The same without their subscriptions.
+pub(crate) async fn running_ids(
+    reader: &mut Reader<'_>,
+    tenant_id: TenantId,
+) -> Result<BTreeSet<ReplayId>, DbError> {
+    let rows: Vec<(ReplayId, WebhookSubscriptionId)> =
+        reader.rows(&RUNNING, args![tenant_id]).await?;
+    Ok(rows.into_iter().map(|(id, _)| id).collect())
+}
+
 /// What came of the deliveries of a replay so far.
 pub(crate) async fn outcomes(mut reader: Reader<'_>, replay: &Replay) -> Result<Outcomes, DbError> {
     let args = args![replay.tenant_id, replay.id];

@@ -60,11 +60,23 @@ async fn stream(
     let StreamParams { event_type, subject_id, subject_type, .. } = params;
     let filter = LogParams::of(event_type, subject_id, subject_type).filter()?;
     let expected = "a position of the log: 0, or a number that the stream gave as id";
+    let last = webhooks.last_position(call.ctx.tenant_id).await?;
     let position = match super::place::<Position>(&call, expected)? {
+        Some(Position(position)) if position > last => return Err(behind_the_end(&call, last)),
         Some(Position(position)) => position,
-        None => webhooks.last_position(call.ctx.tenant_id).await?,
+        None => last,
     };
     super::begin(webhooks, call, Log(filter), position)
+}
+
+/// One behind the end was never given out here: it is another tenant's, or the log was set back, and
+/// whoever waits there would miss everything until the log has come so far, and see no gap.
+fn behind_the_end(call: &Call, last: i64) -> Problem {
+    let message = format!(
+        "the log ends at {last}; begin there or before, and if the log gave you a later position, it \
+         was restored from a backup since: read what you may have missed"
+    );
+    Problem::invalid_field(super::pointer(call), "out_of_range", message)
 }
 
 /// The log, as far as it fits.

@@ -40,7 +40,7 @@ impl Readiness {
         // Loops have connections of their own: they may be deaf where requests are well.
         let answer = if is_shared {
             let (requests, loops) = tokio::join!(requests, patiently(identity.try_bookkeeping()));
-            both(requests, loops)
+            both(requests, &loops)
         } else {
             requests.await
         };
@@ -57,7 +57,7 @@ fn counts(known: &Known, came_at: Instant) -> bool {
 }
 
 /// What requests found, and what the loops' connections found where that differs.
-fn both(requests: String, loops: String) -> String {
+fn both(requests: String, loops: &str) -> String {
     if requests == OK && loops != OK { format!("bookkeeping: {loops}") } else { requests }
 }
 
@@ -96,7 +96,7 @@ mod tests {
             (OK, "no write within 2 seconds", "bookkeeping: no write within 2 seconds"),
             ("there is no room", "there is no room", "there is no room"),
         ] {
-            assert_eq!(both(requests.to_owned(), loops.to_owned()), said);
+            assert_eq!(both(requests.to_owned(), loops), said);
         }
     }
 }

@@ -159,7 +159,7 @@ async fn accepted(client: &Client) -> String {
         let ada = json!({"email": email, "first_name": "Ada", "last_name": "Lovelace"});
         let answer = client.post("/api/v1/customers", &ada).await.unwrap();
         if answer.status == StatusCode::CREATED {
-            return answer.text("/id").to_owned();
+            return answer.text("/id").clone();
         }
         let problem = answer.problem();
         let may_be_repeated = ["unavailable", "duplicate_email"].contains(&&*problem);

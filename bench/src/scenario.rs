@@ -122,6 +122,7 @@ impl Scenario {
     }
 
     /// How they behave.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most scenarios are ordinary here")]
     pub(crate) fn manner(self) -> Manner {
         match self {
             Self::FailFirst => Manner::FailsFirst,
@@ -131,6 +132,7 @@ impl Scenario {
     }
 
     /// How often each event arrives when all is well.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most scenarios are ordinary here")]
     pub(crate) fn arrivals(self) -> u32 {
         match self {
             Self::FanOut => 10,
@@ -140,6 +142,7 @@ impl Scenario {
     }
 
     /// Tenants that publish, and subscriptions of each beside those that book arrivals.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "most scenarios are ordinary here")]
     pub(crate) fn crowd(self) -> (usize, usize) {
         match self {
             Self::Subscriptions1k => (1, 999),

@@ -16,9 +16,9 @@ pub(crate) fn run(arguments: &[String]) -> Result<ExitCode, Failure> {
     machine::provide_c_compiler()?;
     let mut build = workspace::cargo();
     build.args(["build", "--release", "--package", "tidings-cli", "--package", "tidings-bench"]);
-    let built = interrupts.run(&mut build)?;
-    if built != ExitCode::SUCCESS {
-        return Ok(built);
+    let ended = interrupts.run(&mut build)?;
+    if ended != ExitCode::SUCCESS {
+        return Ok(ended);
     }
     let (ours, theirs): (Vec<&String>, Vec<&String>) =
         arguments.iter().partition(|argument| *argument == POSTGRES);

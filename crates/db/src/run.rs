@@ -13,8 +13,8 @@ use tidings_kernel::{Ctx, Uuid, limits};
 use tidings_trace::{Attribute, Span};
 
 use crate::conn::Link;
-use crate::engine::postgres::Postgres;
 use crate::engine::group::{Ended, Guard, Job, Unit};
+use crate::engine::postgres::Postgres;
 use crate::open::Engine;
 use crate::pg_conn::PgConn;
 use crate::session::tenant_setting;

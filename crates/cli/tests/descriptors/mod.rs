@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::StatusCode;
 use serde_json::json;
@@ -74,11 +74,19 @@ async fn half_open_requests_take_no_delivery_its_descriptor() {
     for (number, receiver) in receivers.iter().enumerate() {
         receiver.wait_for(4 - number).await;
     }
-    let attempts = server.client.with_key(OPERATOR).get("/metrics").await.unwrap();
-    let page = String::from_utf8(attempts.bytes.to_vec()).unwrap();
-    let of_attempts = |line: &&str| line.starts_with("tidings_attempts_total");
-    let counted: Vec<_> = page.lines().filter(of_attempts).collect();
-    assert_eq!(counted, ["tidings_attempts_total{class=\"success\"} 10"], "none failed");
+    // Each is counted a moment after the receiver has it.
+    let counted = async || {
+        let attempts = operator.get("/metrics").await.unwrap();
+        let page = String::from_utf8(attempts.bytes.to_vec()).unwrap();
+        let of_attempts = |line: &&str| line.starts_with("tidings_attempts_total");
+        page.lines().filter(of_attempts).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let all = ["tidings_attempts_total{class=\"success\"} 10"];
+    let began = Instant::now();
+    while counted().await != all && began.elapsed() < Duration::from_secs(10) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(counted().await, all, "none failed");
     drop(streams);
 }
 

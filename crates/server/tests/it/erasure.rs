@@ -280,6 +280,8 @@ stories! {
         for number in 0..40 {
             acme.customer(&format!("c{number}@example.com")).await;
         }
+        // What is said of others is not this person's.
+        app.settle().await;
         hook.always(Script::status(500).body("you sent Canaryname"));
         let ada = person(&acme, "ada@example.com").await;
         let path = format!("/api/v1/customers/{ada}");

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidings_db::{UnitFuture, UnitOfWork};
 use tidings_jobs::{Job, JobError, JobHandler, LoggedEvent, ReactionHandler, Sweep, SweepItem};
-use tidings_kernel::{Problem, Timestamp, Uuid, WebhookSubscriptionId};
+use tidings_kernel::{Problem, TenantId, Timestamp, Uuid, WebhookSubscriptionId};
 
 use crate::service::{self, Look, Webhooks};
 
@@ -65,6 +65,18 @@ impl JobHandler for GoOnWithReplay {
     }
 }
 
+/// Tenants, each named by its oldest row: so a tenant is taken again while rows are left, and its name
+/// says where to begin.
+fn by_oldest(tenants: Vec<(TenantId, Timestamp)>) -> Vec<SweepItem> {
+    tenants
+        .into_iter()
+        .map(|(tenant_id, oldest)| SweepItem {
+            tenant_id,
+            id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
+        })
+        .collect()
+}
+
 /// Ends the hours of statistics that are kept no longer.
 pub fn purge_statistics() -> Sweep {
     Sweep::new(
@@ -72,14 +84,7 @@ pub fn purge_statistics() -> Sweep {
         Duration::from_hours(1),
         |db, now| async move {
             let tenants = service::expired_statistics(&db, now).await?;
-            Ok(tenants
-                .into_iter()
-                // Named by its oldest row, so that a tenant is taken again while rows are left.
-                .map(|(tenant_id, oldest)| SweepItem {
-                    tenant_id,
-                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
-                })
-                .collect())
+            Ok(by_oldest(tenants))
         },
         |work, _| Box::pin(async move { Ok(service::purge_statistics(work).await?) }),
     )
@@ -92,14 +97,7 @@ pub fn forget_publications() -> Sweep {
         Duration::from_hours(1),
         |db, now| async move {
             let tenants = service::expired_publications(&db, now).await?;
-            Ok(tenants
-                .into_iter()
-                // Named by its oldest row, so that a tenant is taken again while rows are left.
-                .map(|(tenant_id, oldest)| SweepItem {
-                    tenant_id,
-                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
-                })
-                .collect())
+            Ok(by_oldest(tenants))
         },
         |work, _| Box::pin(async move { Ok(service::forget_publications(work).await?) }),
     )
@@ -112,14 +110,7 @@ pub fn forget_settlements() -> Sweep {
         Duration::from_mins(5),
         |db, now| async move {
             let tenants = service::expired_settlements(&db, now).await?;
-            Ok(tenants
-                .into_iter()
-                // Named by its oldest row, which says where to begin as well.
-                .map(|(tenant_id, oldest)| SweepItem {
-                    tenant_id,
-                    id: Uuid::from_u64_pair(0, oldest.micros().unsigned_abs()),
-                })
-                .collect())
+            Ok(by_oldest(tenants))
         },
         |work, item| {
             let oldest = i64::try_from(item.id.as_u64_pair().1).unwrap_or(i64::MAX);

@@ -261,16 +261,17 @@ async fn get(
     Ok(Answer::new(state.into()).version(version))
 }
 
+fn replied(state: ReplayState) -> Reply<ReplayView> {
+    let version = state.replay.version;
+    Reply::ok(state.into()).version(version)
+}
+
 async fn cancel(
     webhooks: Webhooks,
     call: Call,
     Path(id): Path<ReplayId>,
 ) -> Result<Changed<ReplayView>, Problem> {
-    let view = |state: ReplayState| {
-        let version = state.replay.version;
-        Reply::ok(state.into()).version(version)
-    };
-    commit(&call, work!([webhooks], |work| webhooks.cancel_replay(work, id)), view).await
+    commit(&call, work!([webhooks], |work| webhooks.cancel_replay(work, id)), replied).await
 }
 
 async fn resume(
@@ -278,9 +279,5 @@ async fn resume(
     call: Call,
     Path(id): Path<ReplayId>,
 ) -> Result<Changed<ReplayView>, Problem> {
-    let view = |state: ReplayState| {
-        let version = state.replay.version;
-        Reply::ok(state.into()).version(version)
-    };
-    commit(&call, work!([webhooks], |work| webhooks.resume_replay(work, id)), view).await
+    commit(&call, work!([webhooks], |work| webhooks.resume_replay(work, id)), replied).await
 }

@@ -60,19 +60,8 @@ impl FanOut {
         (name, priority): (String, Priority),
         body: Bytes,
     ) -> Self {
-        let id_text = event_id.to_string();
-        let open = AtomicUsize::new(0);
-        Self {
-            event_id,
-            id_text,
-            name,
-            occurred_at,
-            priority,
-            body,
-            trace: None,
-            open,
-            has_pointer: false,
-        }
+        let event = Self::new((event_id, occurred_at), (name, priority), body, (0, None));
+        Self { has_pointer: false, ..event }
     }
 
     /// Says that one more pair has its row, and whether it was the last.
